@@ -1,0 +1,288 @@
+"""The nouns: plain, frozen records that one room hands to the next.
+
+Offsets (``start``, ``end``) count characters of :attr:`Report.text`, and ``report.text[p.start:p.end] == p.text`` holds
+for every passage ``p``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a passage does in its report; the Chinese names are in ``data/taxonomy.toml``."""
+
+    PROBLEM = "problem"
+    CAUSE = "cause"
+    MEASURE = "measure"
+    ACHIEVEMENT = "achievement"
+    TARGET = "target"
+    BACKGROUND = "background"
+
+    @property
+    def has_topic(self) -> bool:
+        """Whether passages of this role have a topic: problems, causes and measures do.
+
+        >>> Role.PROBLEM.has_topic, Role.TARGET.has_topic
+        (True, False)
+        """
+        return self in {Role.PROBLEM, Role.CAUSE, Role.MEASURE}
+
+
+class Topic(StrEnum):
+    """What a problem, cause or measure is about (level 1 of the taxonomy)."""
+
+    BUDGET_PREPARATION = "budget_preparation"
+    BUDGET_EXECUTION = "budget_execution"
+    INDICATORS = "indicators"
+    INTERNAL_CONTROL = "internal_control"
+    RESULT_APPLICATION = "result_application"
+    OTHER = "other"
+
+
+class Level(StrEnum):
+    """Level of government that a department belongs to."""
+
+    PROVINCE = "省"
+    CITY = "市"
+    COUNTY = "县"
+    TOWNSHIP = "乡"
+
+
+class Kind(StrEnum):
+    """Kind of a document."""
+
+    DEPARTMENT = "部门整体支出"
+    PROJECT = "项目支出"
+    EVALUATION = "绩效评价"
+    AUDIT = "审计整改"
+    ACCOUNTS = "部门决算"
+
+
+# ---------------------------------------------------------------------------------------------------- readers hand out
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """One paragraph (or one line) as a file has it.
+
+    Attributes:
+        text: Its characters, automatic numbers of the word processor written in front ("一、基本情况").
+        page: Page that it begins on, from 1; ``None`` where the format has no pages.
+        heading: Level of the heading by the file's own style (Word's 标题 1, HTML's h1), from 1; ``None`` for body text.
+    """
+
+    text: str
+    page: int | None = None
+    heading: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        cells: One string per column of the grid. A cell merged over rows stands in each row that it covers;
+            a cell merged over columns stands in its first column, the others are empty. Line breaks inside a cell are
+            kept as newlines only where the file had a paragraph or ``<br>`` there.
+        page: Page that the row begins on, from 1.
+    """
+
+    cells: tuple[str, ...]
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; one that goes on over pages is one table, its repeated head rows are given once."""
+
+    rows: tuple[Row, ...]
+    name: str = ""
+
+
+Block = Paragraph | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a reader makes of one file: its blocks in reading order.
+
+    Attributes:
+        format: ``docx``, ``pdf``, ``html``, ``txt``, ``xlsx`` or ``csv``.
+        pages: Number of pages, ``None`` where the format has none.
+        title: Title from the file's properties, often empty or wrong.
+        wrapped: Whether lines may be broken in mid-sentence, so that the mending joins them (text and PDF).
+        warnings: What a person should know (a page without text, …), in Chinese.
+    """
+
+    blocks: tuple[Block, ...]
+    format: str
+    pages: int | None = None
+    title: str = ""
+    wrapped: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+# ------------------------------------------------------------------------------------------------- a report and its parts
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One paragraph or table row of the mended text.
+
+    Attributes:
+        start: Offset of its first character.
+        end: Offset behind its last character.
+        page: Page that it begins on.
+        heading: Level by the file's own style.
+        cells: Spans of the cells, for a row of a table.
+        table: Number of the table in the document, for a row.
+    """
+
+    start: int
+    end: int
+    page: int | None = None
+    heading: int | None = None
+    cells: tuple[tuple[int, int], ...] = ()
+    table: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where a department is; a part is ``None`` where nothing tells it."""
+
+    province: str | None = None
+    city: str | None = None
+    county: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose report it is.
+
+    Attributes:
+        taken_from: For each part that was found, what it was taken from (``title``, ``text``, ``signature``,
+            ``file name``, ``folder``, ``table``, ``region table``, ``override``).
+    """
+
+    title: str = ""
+    department: str | None = None
+    region: Region = field(default_factory=Region)
+    level: Level | None = None
+    year: int | None = None
+    kind: Kind | None = None
+    taken_from: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a report was read."""
+
+    path: str
+    sha256: str
+    format: str
+    pages: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One heading and the text under it.
+
+    Attributes:
+        number: The mark as printed (``"一、"``, ``"（2）"``), empty where there is none.
+        heading: The heading without its mark.
+        level: From 1, as inferred from the sequence of marks.
+        start: Where the heading begins.
+        end: Where the section ends: at the next heading of this or a higher level.
+        body: Where the heading ends and the text under it begins.
+    """
+
+    number: str
+    heading: str
+    level: int
+    start: int
+    end: int
+    body: int
+
+    @property
+    def label(self) -> str:
+        """The heading as printed, with its mark."""
+        return f"{self.number}{self.heading}"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicScore:
+    """A topic with the probability that the passage has it, and the subtopic where one is known."""
+
+    label: Topic
+    score: float
+    subtopic: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What the tagger says of a passage.
+
+    Attributes:
+        role: The most probable role.
+        role_score: Its probability.
+        primary: The main topic; ``None`` for roles that have none.
+        topics: Topics above their threshold, best first; empty for roles that have none.
+    """
+
+    role: Role
+    role_score: float
+    primary: Topic | None = None
+    topics: tuple[TopicScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One finding, sentence group or table row, with the headings above it.
+
+    Attributes:
+        id: ``<report id>-<ordinal>``.
+        ref: The number that a ledger gives it.
+        lead: The words that introduce it (the run-in heading or the sentence before 一是), which are no part of it.
+        section: Headings above it, outermost first, as printed.
+        role: A role that the document itself settles (a ledger's column), else ``None``.
+        department: Its own department and year, where a ledger gives them for each row; else the report's.
+    """
+
+    id: str
+    text: str
+    start: int
+    end: int
+    section: tuple[str, ...] = ()
+    lead: str = ""
+    page: int | None = None
+    ref: str | None = None
+    role: Role | None = None
+    department: str | None = None
+    region: Region = field(default_factory=Region)
+    level: Level | None = None
+    year: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A measure that answers a problem, by their passage ids."""
+
+    problem: str
+    measure: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One document, read, mended and cut, before it is tagged."""
+
+    id: str
+    text: str
+    identity: Identity
+    source: Source
+    sections: tuple[Section, ...]
+    passages: tuple[Passage, ...]
+    links: tuple[Link, ...] = ()
+    warnings: tuple[str, ...] = ()
