@@ -286,3 +286,146 @@ class Report:
     passages: tuple[Passage, ...]
     links: tuple[Link, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------------------------------------------- questions and answers
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a search or a count is narrowed to; ``None`` narrows nothing.
+
+    Attributes:
+        department: Part of the department's name.
+        region: Part of the name of the province, city or county.
+        years: First and last fiscal year, both included.
+    """
+
+    department: str | None = None
+    region: str | None = None
+    level: Level | None = None
+    years: tuple[int, int] | None = None
+    kind: Kind | None = None
+    role: Role | None = None
+    topic: Topic | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCard:
+    """What the library says of a report without its text."""
+
+    id: str
+    identity: Identity
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage as it lies in the library, with its tags and its report.
+
+    Attributes:
+        row: Its key in the store and in the index.
+        report: Its report; department, year, region and level are the passage's own where a ledger gives them.
+    """
+
+    row: int
+    passage: Passage
+    tags: Tags
+    report: ReportCard
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that a search found.
+
+    Attributes:
+        rank: From 1.
+        score: Fused score, from 0 to 1.
+        lexical: Part of the score that shared words gave, from 0 to 1.
+        semantic: Cosine of the passage's and the query's vectors.
+        highlights: Spans of the passage's text where words of the query stand.
+    """
+
+    rank: int
+    score: float
+    found: StoredPassage
+    lexical: float
+    semantic: float
+    highlights: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The answer to a search.
+
+    Attributes:
+        facets: For topic, year and department: how many of the passages that were considered have which value.
+        note: Why nothing was found, in Chinese, where nothing was.
+    """
+
+    query: str
+    took_ms: float
+    hits: tuple[Hit, ...]
+    facets: dict[str, dict[str, int]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Reference wording: a passage of a report, and the problem that it answered there."""
+
+    score: float
+    found: StoredPassage
+    answers: StoredPassage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be taken in, and why."""
+
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What an ingest did: counts of files, the failures, and the library's size after it."""
+
+    added: int
+    updated: int
+    unchanged: int
+    failed: tuple[Failure, ...]
+    reports: int
+    passages: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrequencyRow:
+    """One cell of a frequency table.
+
+    Attributes:
+        values: One value per dimension, in the order asked for; ``None`` where it is not known.
+        count: Passages of the role counted.
+        reports: Reports (a ledger's department and year count as one) that have at least one.
+        share: Of all passages (or reports) counted, how many are in this cell.
+        low: Lower end of the 95 % interval of the share.
+        high: Upper end.
+    """
+
+    values: tuple[str | int | None, ...]
+    count: int
+    reports: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """A frequency table; ``total`` is what shares are of."""
+
+    by: tuple[str, ...]
+    unit: str
+    rows: tuple[FrequencyRow, ...]
+    total: int

@@ -1,0 +1,569 @@
+"""The façade: one library of reports in one folder, and everything that can be asked of it.
+
+A library is a folder with ``library.sqlite`` (the truth), ``index.faiss`` (derived, can be rebuilt) and ``library.lock``
+(held while something is written).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from nlp.drafting import choose
+from nlp.encoder import Encoder, open_encoder
+from nlp.errors import EncoderError, InvalidInputError, LibraryError, NlpError, TaggerError
+from nlp.frequency import count_cells
+from nlp.identity import Overrides, read_meta
+from nlp.index import VectorIndex
+from nlp.linker import link_measures
+from nlp.readers import is_candidate, members
+from nlp.reading import read_report, report_id
+from nlp.records import (
+    Failure,
+    Filters,
+    Frequency,
+    Hit,
+    IngestResult,
+    Passage,
+    Report,
+    ReportCard,
+    Role,
+    SearchResult,
+    StoredPassage,
+    Suggestion,
+    Tags,
+)
+from nlp.search import CANDIDATES, Scored, facets, fuse, highlight
+from nlp.store import Store, TaggedPassage
+from nlp.tagger import Evidence, Sample, Tagger, core
+from nlp.words import search_words
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_STORE, _INDEX, _LOCK = "library.sqlite", "index.faiss", "library.lock"
+_LOCK_SECONDS = 1800
+_LONGEST_QUERY = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingest is: files done of files in all, and what is being read."""
+
+    done: int
+    total: int
+    passages: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What a library says of itself."""
+
+    path: str
+    reports: int
+    passages: int
+    encoder: str
+    generation: int
+    cards: tuple[ReportCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedReport:
+    """A report with the tags of its passages, in their order."""
+
+    report: Report
+    tags: tuple[Tags, ...]
+
+
+def _silent(_: Progress) -> None:
+    """Show nothing."""
+
+
+def _mute(_: str) -> None:
+    """Say nothing."""
+
+
+class Analyst:
+    """Encoder and tagger together: what turns a report into tagged passages. Both are loaded when first needed."""
+
+    def __init__(self, encoder: str | None = None, tagger: Path | None = None) -> None:
+        self._encoder_name = encoder
+        self._tagger_folder = tagger or default_tagger()
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder."""
+        return open_encoder(self._encoder_name)
+
+    @cached_property
+    def tagger(self) -> Tagger:
+        """The tagger, which must have been trained on vectors of the encoder."""
+        tagger = Tagger.load(self._tagger_folder)
+        if tagger.encoder != self.encoder.fingerprint:
+            raise TaggerError(
+                f"标注模型 {self._tagger_folder} 是用另一个编码器训练的，与 {self.encoder.name} 不配；"
+                f"请运行 jixiao train --encoder {self.encoder.name} 重新训练"
+            )
+        return tagger
+
+    def tag(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> list[Tags]:
+        """Return the tags of passages.
+
+        Shapes:
+            ``vectors`` is ``(n_passages, dims)``.
+        """
+        return self.tagger.predict([_sample(passage) for passage in passages], vectors)
+
+    def tag_texts(self, texts: Sequence[str]) -> list[tuple[Tags, tuple[Evidence, ...]]]:
+        """Return tags and evidence of texts that stand alone."""
+        samples = [Sample(text) for text in texts]
+        vectors = self.encoder.encode([core(text) for text in texts])
+        tags = self.tagger.predict(samples, vectors)
+        explain = self.tagger.explain
+        return [(tag, explain(s, v, tag)) for s, v, tag in zip(samples, vectors, tags, strict=True)]
+
+    def inspect(self, path: Path, overrides: Overrides | None = None) -> Iterator[TaggedReport]:
+        """Yield what the program sees in a file (in each file of an archive), stored nowhere.
+
+        Raises:
+            UnreadableFileError: If a file cannot be read.
+        """
+        for member in members(path):
+            if not hasattr(member, "data"):
+                raise member.error
+            report = read_report(member.data, member.name, overrides)
+            vectors = self.encoder.encode([core(passage.text) for passage in report.passages])
+            tags = self.tag(report.passages, vectors)
+            links = (*report.links, *link_measures(report.passages, tags, vectors))
+            yield TaggedReport(replace(report, links=links), tuple(tags))
+
+
+def default_tagger() -> Path:
+    """Return the folder of the tagger that comes with the project: inside the package, or ``models/`` of a checkout."""
+    packed = Path(str(files("nlp.data"))) / "tagger"
+    return packed if packed.is_dir() else Path(__file__).resolve().parents[1] / "models" / "tagger"
+
+
+def _sample(passage: Passage) -> Sample:
+    path = (*passage.section, passage.lead) if passage.lead else passage.section
+    return Sample(passage.text, path, role=passage.role)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Library:
+    """A library of reports; open one with :meth:`open` and close it, or use it in a ``with`` statement."""
+
+    def __init__(self, path: Path, store: Store, analyst: Analyst) -> None:
+        self.path = path
+        self._store = store
+        self._analyst = analyst
+        self._index: VectorIndex | None = None
+
+    @classmethod
+    def open(cls, path: str | Path, *, encoder: str | None = None, create: bool = True) -> Self:
+        """Return the library in a folder.
+
+        Args:
+            path: The folder; made if it is not there.
+            encoder: Name or folder of the encoder; the library's own one, or the default for a new library.
+            create: Whether a library that is not there is made.
+
+        Raises:
+            LibraryError: If the folder holds no library and ``create`` is false, or one of another version.
+            EncoderError: If the library was built with another encoder than the one that is asked for.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, Library.open(folder) as library:
+        ...     library.info().reports
+        0
+        """
+        folder = Path(path)
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
+        store = Store.open(folder / _STORE, create=create)
+        own = store.meta("encoder")
+        if encoder is not None and own is not None and encoder != own:
+            store.close()
+            raise EncoderError(f"报告库 {folder} 是用编码器 {own} 建的，不能换用 {encoder}；请用 {own}，或另建一个库")
+        return cls(folder, store, Analyst(encoder or own))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._store.close()
+
+    # ------------------------------------------------------------------------------------------------------------------- ingest
+
+    def ingest(
+        self,
+        *paths: str | Path,
+        overrides: Overrides | None = None,
+        progress: Callable[[Progress], None] = _silent,
+        say: Callable[[str], None] = _mute,
+    ) -> IngestResult:
+        """Take files, folders and archives in; unchanged files are passed over, changed ones replace their old version.
+
+        Each report goes in as one transaction: stopped anywhere and run again, the library ends up the same.
+
+        Args:
+            paths: What to read.
+            overrides: What a person says of all of them; a ``meta.csv`` beside a file speaks for that file.
+            progress: Called before each file.
+            say: Called with a line when something has to be waited for.
+
+        Raises:
+            InvalidInputError: If a path does not exist or a ``meta.csv`` cannot be understood.
+            LibraryError: If another process keeps writing for half an hour.
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = Path(folder) / "青禾县教育局2024年度部门整体支出绩效自评报告.txt"
+        ...     _ = report.write_text("一、存在的问题\\n预算执行率偏低，部分项目资金年底才支付。", "utf-8")
+        ...     with Library.open(Path(folder) / "library") as library:
+        ...         result = library.ingest(report)
+        ...         hit = library.search("钱花得慢").hits[0]
+        ...         result.added, hit.found.report.identity.department, hit.found.tags.role.value
+        (1, '青禾县教育局', 'problem')
+        """
+        started = time.monotonic()
+        wanted = [file for path in paths for file in _files(Path(path))]
+        counts = {"added": 0, "updated": 0, "unchanged": 0}
+        failed: list[Failure] = []
+        with self._writing(say):
+            self._remember_encoder()
+            metas: dict[Path, dict[str, Overrides]] = {}
+            passages = 0
+            for done, file in enumerate(wanted):
+                progress(Progress(done, len(wanted), passages, file.name))
+                said = _meta_for(file, metas) or overrides
+                for name, outcome in self._take_in(file, said):
+                    if isinstance(outcome, NlpError):
+                        failed.append(Failure(name, _plain(outcome, name)))
+                    else:
+                        counts[outcome[0]] += 1
+                        passages += outcome[1]
+            progress(Progress(len(wanted), len(wanted), passages, ""))
+            self._refresh_index()
+        reports, stored = self._store.counts()
+        return IngestResult(**counts, failed=tuple(failed), reports=reports, passages=stored, seconds=round(time.monotonic() - started, 2))
+
+    def _take_in(self, file: Path, overrides: Overrides | None) -> Iterator[tuple[str, tuple[str, int] | NlpError]]:
+        """Yield, for each report in a file, its name and what became of it (and its number of passages)."""
+        for member in members(file.resolve()):
+            if not hasattr(member, "data"):
+                yield member.name, member.error
+                continue
+            try:
+                yield member.name, self._take_in_report(member.data, member.name, overrides)
+            except (EncoderError, TaggerError):
+                raise  # nothing can be taken in without them
+            except NlpError as error:
+                yield member.name, error
+
+    def _take_in_report(self, data: bytes, name: str, overrides: Overrides | None) -> tuple[str, int]:
+        rid = report_id(data, overrides)
+        before = self._store.source(name)
+        if before is not None and before[1] == rid:
+            return "unchanged", 0
+        if self._store.has_report(rid):  # the same file was taken in from another place
+            self._store.put_source(name, hashlib.sha256(data).hexdigest(), rid)
+            return ("unchanged" if before is None else "updated"), 0
+        report = read_report(data, name, overrides)
+        hashes = [_hash(core(passage.text)) for passage in report.passages]
+        vectors, fresh = self._vectors(report.passages, hashes)
+        tags = self._analyst.tag(report.passages, vectors)
+        links = (*report.links, *link_measures(report.passages, tags, vectors))
+        tagged = [TaggedPassage(*item) for item in zip(report.passages, tags, hashes, strict=True)]
+        self._store.add_report(replace(report, links=links), tagged, fresh)
+        return ("added" if before is None else "updated"), len(tagged)
+
+    def _vectors(
+        self, passages: Sequence[Passage], hashes: Sequence[str]
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+        """Return the vectors of passages, and those of them that the store does not have yet. No text is encoded twice."""
+        known = self._store.known_vectors(list(dict.fromkeys(hashes)))
+        missing = {key: core(passage.text) for key, passage in zip(hashes, passages, strict=True) if key not in known}
+        fresh = dict(zip(missing, self._analyst.encoder.encode(list(missing.values())), strict=True))
+        every = {**known, **fresh}
+        dims = self._analyst.encoder.dims
+        return np.array([every[key] for key in hashes], dtype=np.float32).reshape(len(hashes), dims), fresh
+
+    def _remember_encoder(self) -> None:
+        """Record the encoder of a new library; refuse to go on with another one."""
+        encoder = self._analyst.encoder
+        own = self._store.meta("encoder_fingerprint")
+        if own is None:
+            with self._store.transaction():
+                self._store.set_meta("encoder", encoder.name)
+                self._store.set_meta("encoder_fingerprint", encoder.fingerprint)
+        elif own != encoder.fingerprint:
+            raise EncoderError(
+                f"报告库 {self.path} 是用另一份 {self._store.meta('encoder')} 权重建的，与本机的不一致，向量不可混用；"
+                "请用 jixiao models verify 检查，或另建一个库重新入库"
+            )
+
+    @contextmanager
+    def _writing(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold the library's lock: one process writes at a time, others wait."""
+        lock = FileLock(self.path / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f"另一个进程正在写入报告库 {self.path}，等它完成后继续……")
+            try:
+                lock.acquire(timeout=_LOCK_SECONDS)
+            except Timeout as error:
+                raise LibraryError(f"等了 {_LOCK_SECONDS // 60} 分钟，报告库 {self.path} 仍被另一个进程占用；请稍后再试") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    # ------------------------------------------------------------------------------------------------------------------- search
+
+    def search(self, query: str, *, filters: Filters | None = None, top: int = 10) -> SearchResult:
+        """Return the passages that answer a query best, by words and by meaning together.
+
+        Filters come first: within them the search is exact.
+
+        Raises:
+            InvalidInputError: If the query is empty or too long.
+        """
+        started = time.perf_counter()
+        query = _checked(query)
+        filters = filters or Filters()
+        allowed = self._store.rows_passing(filters)
+        vector = self._analyst.encoder.encode_query(core(query))
+        ranked = self._ranked(query, vector, filters, allowed)
+        hits = self._hits(ranked[:top], query)
+        pool = self._store.passages([candidate.row for candidate in ranked])
+        note = "" if hits else self._why_nothing(query, allowed)
+        return SearchResult(query, round((time.perf_counter() - started) * 1000, 1), hits, facets(pool), note)
+
+    def similar(self, target: str, *, filters: Filters | None = None, top: int = 10) -> SearchResult:
+        """Return passages that state the same as a passage (by its id) or as a text; the passage itself is left out."""
+        row = self._store.row_of(target)
+        if row is None:
+            return self.search(target, filters=filters, top=top)
+        own = self._store.passages([row])[0]
+        narrowed = filters or Filters()
+        if narrowed.role is None:
+            narrowed = replace(narrowed, role=own.tags.role)
+        found = self.search(core(own.passage.text)[:_LONGEST_QUERY], filters=narrowed, top=top + 1)
+        others = [hit for hit in found.hits if hit.found.row != row][:top]
+        return replace(found, hits=tuple(replace(hit, rank=rank) for rank, hit in enumerate(others, 1)))
+
+    def _ranked(
+        self, query: str, vector: NDArray[np.float32], filters: Filters, allowed: NDArray[np.int64] | None
+    ) -> list[Scored]:
+        words = dict(self._store.search_words(search_words(query), filters, CANDIDATES))
+        if not words:
+            words = dict.fromkeys(self._store.rows_containing(query, filters, CANDIDATES), 1.0)
+        index = self._current_index()
+        near = dict(zip(*(part.tolist() for part in index.search(vector, CANDIDATES, allowed)), strict=True))
+        only_words = np.array(sorted(set(words) - set(near)), dtype=np.int64)
+        near.update(zip(*(part.tolist() for part in index.search(vector, len(only_words), only_words)), strict=True))
+        tags = self._analyst.tagger.predict([Sample(query, role=Role.PROBLEM)], vector[None, :])[0]
+        same = [
+            item.row
+            for item in self._store.passages(sorted(set(words) | set(near)))
+            if item.tags.primary is tags.primary and tags.topics and tags.topics[0].score >= 0.5  # noqa: PLR2004  more likely than all others
+        ]
+        return fuse(words, near, same)
+
+    def _hits(self, ranked: Sequence[Scored], query: str) -> tuple[Hit, ...]:
+        found = self._store.passages([candidate.row for candidate in ranked])
+        return tuple(
+            Hit(rank, round(c.score, 4), item, round(c.lexical, 4), round(c.semantic, 4), highlight(item.passage.text, query))
+            for rank, (c, item) in enumerate(zip(ranked, found, strict=True), 1)
+        )
+
+    def _why_nothing(self, query: str, allowed: NDArray[np.int64] | None) -> str:
+        if self._store.counts()[1] == 0:
+            return "报告库是空的；请先用 jixiao ingest 入库"
+        if allowed is not None and len(allowed) == 0:
+            return "没有条目同时符合这些筛选条件；请放宽 --department、--region、--year 等条件"
+        return f"按词语（{'、'.join(search_words(query)) or query}）和按语义都没有找到相近的条目；请换个说法，或放宽筛选条件"
+
+    def _current_index(self) -> VectorIndex:
+        """Return the index of the store as it is now: the one at hand, the saved one, or a new one."""
+        generation = self._store.generation
+        if self._index is None or self._index.generation != generation:
+            self._index = VectorIndex.load(self.path / _INDEX, generation) or self._built_index(generation)
+        return self._index
+
+    def _built_index(self, generation: int) -> VectorIndex:
+        keys, vectors = self._store.all_vectors(self._analyst.encoder.dims)
+        return VectorIndex.build(keys, vectors, generation)
+
+    def _refresh_index(self) -> None:
+        generation = self._store.generation
+        if VectorIndex.load(self.path / _INDEX, generation) is None:
+            self._index = self._built_index(generation)
+            self._index.save(self.path / _INDEX)
+
+    # ---------------------------------------------------------------------------------------------------------- counts and wording
+
+    def frequency(
+        self,
+        by: Sequence[str] = ("topic",),
+        *,
+        unit: str = "passage",
+        role: Role = Role.PROBLEM,
+        filters: Filters | None = None,
+    ) -> Frequency:
+        """Return how often which problem occurs, by one or two dimensions; see :func:`nlp.frequency.count_cells`.
+
+        Raises:
+            InvalidInputError: If a dimension or unit is not known.
+        """
+        narrowed = replace(filters or Filters(), role=None, topic=None)
+        table = count_cells(self._store.cells(narrowed), by, unit, role)
+        if filters is None or filters.topic is None or "topic" not in by:
+            return table
+        place = tuple(by).index("topic")
+        return replace(table, rows=tuple(row for row in table.rows if row.values[place] == filters.topic))
+
+    def draft(
+        self, problem: str, *, role: Role = Role.MEASURE, filters: Filters | None = None, top: int = 5
+    ) -> tuple[Suggestion, ...]:
+        """Return reference wording for a problem: measures that others took for the like of it, each with its source.
+
+        With ``role=Role.PROBLEM``: how others put the same problem into words. Every text is a quotation.
+        """
+        filters = filters or Filters()
+        stated = self.search(problem, filters=replace(filters, role=Role.PROBLEM, topic=None), top=8 * top)
+        if role is not Role.MEASURE:
+            wanted = stated if role is Role.PROBLEM else self.search(problem, filters=replace(filters, role=role), top=8 * top)
+            return choose((Suggestion(hit.score, hit.found) for hit in wanted.hits), top)
+        linked = [
+            Suggestion(round(hit.score * score, 4), measure, hit.found)
+            for hit in stated.hits
+            for measure, score in self._answers(hit.found)
+        ]
+        direct = self.search(problem, filters=replace(filters, role=Role.MEASURE), top=4 * top)
+        known = {item.found.row for item in linked}
+        alone = [Suggestion(round(0.5 * hit.score, 4), hit.found) for hit in direct.hits if hit.found.row not in known]
+        return choose([*linked, *alone], top)
+
+    def _answers(self, problem: StoredPassage) -> list[tuple[StoredPassage, float]]:
+        rows = self._store.measures_for(problem.passage.id)
+        return list(zip(self._store.passages([row for row, _ in rows]), [score for _, score in rows], strict=True))
+
+    # ---------------------------------------------------------------------------------------------------------------- housekeeping
+
+    def info(self) -> Info:
+        """Return what the library holds."""
+        reports, passages = self._store.counts()
+        encoder = self._store.meta("encoder") or "（尚未入库）"
+        return Info(str(self.path), reports, passages, encoder, self._store.generation, self._store.cards())
+
+    def report(self, report_id: str) -> Report:
+        """Return a report as it was stored.
+
+        Raises:
+            NotFoundError: If there is no such report.
+        """
+        return self._store.report(report_id)
+
+    def passages_of(self, report_id: str) -> list[StoredPassage]:
+        """Return the passages of a report with their tags, in order."""
+        return self._store.passages_of(report_id)
+
+    def remove(self, report_id: str) -> None:
+        """Remove a report.
+
+        Raises:
+            NotFoundError: If there is no such report.
+        """
+        with self._writing(_mute):
+            self._store.remove_report(report_id)
+            self._refresh_index()
+
+    def rebuild(self, progress: Callable[[Progress], None] = _silent) -> None:
+        """Tag and link all passages anew with the tagger of today, and build the index anew."""
+        with self._writing(_mute):
+            cards = self._store.cards()
+            for done, card in enumerate(cards):
+                progress(Progress(done, len(cards), 0, card.identity.title))
+                self._retag(card.id)
+            (self.path / _INDEX).unlink(missing_ok=True)
+            self._refresh_index()
+            progress(Progress(len(cards), len(cards), 0, ""))
+
+    def _retag(self, report_id: str) -> None:
+        report = self._store.report(report_id)
+        hashes = [_hash(core(passage.text)) for passage in report.passages]
+        vectors, _ = self._vectors(report.passages, hashes)
+        tags = self._analyst.tag(report.passages, vectors)
+        settled = {passage.id for passage in report.passages if passage.role is not None}
+        kept = [link for link in report.links if link.problem in settled]
+        tagged = [TaggedPassage(*item) for item in zip(report.passages, tags, hashes, strict=True)]
+        self._store.replace_tags(report_id, tagged, [*kept, *link_measures(report.passages, tags, vectors)])
+
+    def verify(self) -> tuple[str, ...]:
+        """Return what is wrong with the library, in Chinese; empty where all is sound."""
+        problems = self._store.integrity()
+        generation = self._store.generation
+        saved = VectorIndex.load(self.path / _INDEX, generation)
+        passages = self._store.counts()[1]
+        if passages and saved is None:
+            problems.append("向量索引缺失或不是最新；请运行 jixiao library rebuild")
+        elif saved is not None and len(saved) != passages:
+            problems.append(f"向量索引有 {len(saved)} 条，库中有 {passages} 条；请运行 jixiao library rebuild")
+        return tuple(problems)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files to read at a path, in a steady order."""
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file() and is_candidate(file))
+    if not path.exists():
+        raise InvalidInputError(f"没有这个文件或文件夹：{path}；请检查路径")
+    return [path]
+
+
+def _meta_for(file: Path, known: dict[Path, dict[str, Overrides]]) -> Overrides | None:
+    folder = file.parent
+    if folder not in known:
+        table = folder / "meta.csv"
+        known[folder] = read_meta(table.read_bytes()) if table.is_file() else {}
+    return known[folder].get(file.name)
+
+
+def _plain(error: NlpError, name: str) -> str:
+    """Return an error's message without the file's name in front, which stands beside it."""
+    return re.sub(rf"^{re.escape(name)}[：:]\s*", "", str(error))
+
+
+def _checked(query: str) -> str:
+    query = query.strip()
+    if not query:
+        raise InvalidInputError("检索词是空的；请给出词语、短语或一句话")
+    if len(query) > _LONGEST_QUERY:
+        raise InvalidInputError(f"检索词最长 {_LONGEST_QUERY} 字，得到 {len(query)} 字；请截取其中一段")
+    return query

@@ -1,0 +1,359 @@
+"""Headings and their levels, inferred from the sequence of marks and not from the mark alone.
+
+Real reports lose automatic numbers ("1、 二、 三、 4、 5、 六、"), repeat them, skip them and put "（一）" under "（一）".
+So the marks of a document are read together: a beam search finds the nesting of lists that explains the whole sequence
+at the least cost, where a list that counts on costs nothing and every break of the custom costs something.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from nlp.records import Line, Section
+from nlp.text import END_MARKS, Text
+
+_CN = "零〇一二三四五六七八九十百"
+_MARK_FORMS: tuple[tuple[str, str], ...] = (
+    ("part", rf"第([{_CN}]+|\d+)(?:部分|章|节)[、，.：:\s]*"),
+    ("cn", rf"([{_CN}]+)[、．.]\s*"),
+    ("cn_paren", rf"[（(]([{_CN}]+)[）)][、．.]?\s*"),
+    ("dotted", r"(\d{1,2}(?:[.．]\d{1,2}){1,3})[、．.]?\s*(?![\d%％‰万亿元个年月日])"),
+    ("arabic", r"(\d{1,3})(?:[、．]|[.](?!\d)|,(?!\d))\s*"),
+    ("arabic_paren", r"[（(](\d{1,3})[）)][、．.]?\s*"),
+    ("half_paren", r"(\d{1,2})[）)]\s*"),
+    ("circled", r"([①-⑳])\s*"),
+)
+_MARKS = tuple((kind, re.compile(form)) for kind, form in _MARK_FORMS)
+_RANK = {
+    "part": 0,
+    "cn": 1,
+    "cn_paren": 2,
+    "dotted": 3,
+    "arabic": 3,
+    "arabic_paren": 4,
+    "half_paren": 5,
+    "circled": 5,
+}
+_STYLED = "styled"
+
+_AMOUNT = re.compile(r"\d[\d.,]*[万亿]?元|[%％]")
+_LONGEST_HEADING = 42
+_LONGEST_RUN_IN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The number in front of a line: its kind, its value and how many characters it takes."""
+
+    kind: str
+    value: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The sections of a text and, for each line that is or begins with a heading, where its body begins.
+
+    Attributes:
+        sections: In order of their start.
+        bodies: Line index → offset behind the heading: the line's end for a heading that is a line of its own,
+            inside the line for a heading that runs into the text.
+    """
+
+    sections: tuple[Section, ...]
+    bodies: dict[int, int]
+
+
+@cache
+def heads() -> dict[str, re.Pattern[str]]:
+    """Return the patterns of headings in ``data/heads.toml`` by name."""
+    data = tomllib.loads(files("nlp.data").joinpath("heads.toml").read_text("utf-8"))
+    return {name: re.compile(form) for group in ("section", "heading") for name, form in data[group].items()}
+
+
+def find_mark(text: str) -> Mark | None:
+    """Return the mark that a line begins with, or ``None``.
+
+    >>> find_mark("（三）基本情况")
+    Mark(kind='cn_paren', value=3, width=3)
+    >>> find_mark("3.5万元") is None
+    True
+    """
+    for kind, pattern in _MARKS:
+        match = pattern.match(text)
+        if match:
+            value = _value(match.group(1).replace("．", "."))
+            return Mark(kind, value, match.end()) if value else None
+    return None
+
+
+def _value(digits: str) -> int:
+    if digits[0] in "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳":
+        return ord(digits[0]) - ord("①") + 1
+    if digits[0].isdigit():
+        return int(digits.rsplit(".", 1)[-1])
+    return chinese_number(digits)
+
+
+def chinese_number(digits: str) -> int:
+    """Return the value of a small Chinese numeral, 0 where it is none.
+
+    >>> [chinese_number(n) for n in ("九", "十", "十二", "二十", "三十一", "一百零五")]
+    [9, 10, 12, 20, 31, 105]
+    """
+    total, current = 0, 0
+    for char in digits:
+        if char in "十百":
+            total += max(current, 1) * (10 if char == "十" else 100)
+            current = 0
+        else:
+            current = "零一二三四五六七八九".find(char.replace("〇", "零"))
+    return total + max(current, 0)
+
+
+def find_outline(text: Text) -> Outline:
+    """Return the outline of a mended text.
+
+    A heading is a numbered or styled line without a full stop, or a numbered line that begins with a few words and a
+    colon or full stop (a heading that runs into the text). A numbered line with nothing under it is an item of a list
+    and no heading, except at level 1.
+    """
+    entries = list(_entries(text))
+    levels = _levels([entry.step for entry in entries])
+    placed = [_Placed(entry, level) for entry, level in zip(entries, levels, strict=True)]
+    headings = _without_empty([p for p in placed if p.entry.body is not None], text)
+    return Outline(tuple(_sections(headings, placed, text)), {p.entry.index: p.entry.body or 0 for p in headings})
+
+
+# ---------------------------------------------------------------------------------------------------- candidates for headings
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What the beam search sees of a line: its mark (or ``styled``), its value and its level by style."""
+
+    kind: str
+    value: int
+    style: int | None
+    is_heading: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A line that has a mark or a heading's style; ``body`` is ``None`` for an item of a list."""
+
+    index: int
+    line: Line
+    mark: Mark | None
+    body: int | None
+    step: _Step
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    entry: _Entry
+    level: int
+
+
+def _entries(text: Text) -> Iterator[_Entry]:
+    marked_before = False
+    has_top_marks = any(
+        line.table is None and (mark := find_mark(text.of(line))) is not None and mark.kind in {"part", "cn"}
+        for line in text.lines
+    )
+    for index, line in enumerate(text.lines):
+        if line.table is not None:
+            continue
+        words = text.of(line)
+        mark = find_mark(words)
+        if mark is not None and mark.width < len(words):
+            body = _heading_end(words, mark, styled=line.heading is not None)
+            marked_before = True
+            step = _Step(mark.kind, mark.value, line.heading, body == len(words))
+            yield _Entry(index, line, mark, None if body is None else line.start + body, step)
+        elif _is_unnumbered_heading(words, line) and not (not marked_before and _is_title(words)):
+            level = line.heading or (2 if has_top_marks else 1)
+            yield _Entry(index, line, None, line.end, _Step(_STYLED, 0, level, is_heading=True))
+
+
+def _is_unnumbered_heading(words: str, line: Line) -> bool:
+    if len(words) > _LONGEST_HEADING or words[-1] in "。；，、":
+        return False
+    if line.heading is not None or re.fullmatch(r"【[^】]{2,20}】", words):
+        return True
+    return heads()["unnumbered"].search(words.replace(" ", "")) is not None
+
+
+def _is_title(words: str) -> bool:
+    return re.search(r"报告|自评|公开|20\d\d年", words) is not None
+
+
+def _heading_end(words: str, mark: Mark, *, styled: bool) -> int | None:
+    """Return where the heading of a numbered line ends, or ``None`` if the line is a mere item of a list."""
+    rest = words[mark.width :]
+    if styled and len(rest) <= 2 * _LONGEST_HEADING:
+        return len(words)
+    whole = len(rest) <= _LONGEST_HEADING
+    if whole and (rest[-1] not in END_MARKS + "，、" or rest[-1] in "：:") and not re.search(r"[。；]", rest):
+        stop = re.search(r"[：:](?=.)", rest)
+        return len(words) if stop is None else mark.width + stop.end()
+    chapter = _RANK[mark.kind] <= _RANK["cn_paren"] and len(rest) <= 25 and rest[-1] in "。."
+    if whole and (chapter or heads()["noun"].search(rest)) and not re.search(r"[。；：:，](?=.)", rest):
+        return len(words)
+    run_in = re.match(rf"([^。；：:]{{2,{_LONGEST_RUN_IN}}})([：:。])(?=.)", rest)
+    if run_in and not _AMOUNT.search(run_in.group(1)) and (run_in.group(2) != "。" or "，" not in run_in.group(1) or len(run_in.group(1)) <= 20):
+        return mark.width + run_in.end()
+    glued = re.match(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ]?(?=(?:无|暂无|没有)[。.]?$)", rest)
+    if glued:
+        return mark.width + glued.end()
+    spaced = re.match(rf"(\S{{2,{_LONGEST_RUN_IN}}}) (?=\S{{4,}})", rest)
+    if spaced and heads()["unnumbered"].search(spaced.group(1)):
+        return mark.width + spaced.end()
+    return None
+
+
+def _without_empty(placed: Sequence[_Placed], text: Text) -> list[_Placed]:
+    """Drop lines that look like headings but have nothing under them: they are short findings of a list."""
+    headings = {p.entry.index: p for p in placed}
+    kept: list[_Placed] = []
+    for p in placed:
+        following = headings.get(p.entry.index + 1)
+        ends_here = p.entry.body == p.entry.line.end
+        last = p.entry.index + 1 >= len(text.lines)
+        empty = ends_here and (last or (following is not None and following.level <= p.level))
+        if not (empty and p.level > 1 and p.entry.line.heading is None):
+            kept.append(p)
+    return kept
+
+
+def _sections(headings: Sequence[_Placed], placed: Sequence[_Placed], text: Text) -> Iterator[Section]:
+    for p in headings:
+        line, mark = p.entry.line, p.entry.mark
+        body = p.entry.body or line.end
+        later = (q.entry.line.start for q in placed if q.entry.index > p.entry.index and q.level <= p.level)
+        end = next(later, len(text.text))
+        width = mark.width if mark else 0
+        heading = text.text[line.start + width : body].strip().rstrip("：:。.").strip()
+        yield Section(
+            text.text[line.start : line.start + width].strip(), heading, p.level, line.start, max(end, body), body
+        )
+
+
+# ------------------------------------------------------------------------------------------- levels: the cheapest reading
+
+# Costs of breaking the custom, weighed by hand on our own reports so that each documented irregularity (a lost or
+# repeated or skipped number, a list under a list of the same kind) is read as a person reads it.
+_NEW_LIST = 0.5
+_NEW_LIST_NOT_AT_ONE = 4.0
+_SAME_KIND_AS_OPEN = 3.0
+_AGAINST_RANK = 1.5
+_ROOT_RANK = 0.4
+_OTHER_KIND = 2.0
+_KIND_SEEN_IN_LIST = 1.0
+_REPEAT = 3.0
+_SKIP = 3.0
+_SKIP_MORE = 0.5
+_BACK = 5.0
+_RESTART = 2.5
+_SIBLING_LIST = 2.0
+_OFF_STYLE = 1.0
+_ITEM_AT_TOP = 1.5
+_BEAM = 24
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """An open list: the kinds of its marks, its last value and its level."""
+
+    kinds: frozenset[str]
+    kind: str
+    value: int
+    level: int
+
+
+_Stack = tuple[_List, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A way to read the marks so far: what it cost, which lists are open, and the readings before it."""
+
+    cost: float
+    stack: _Stack
+    before: _Reading | None = None
+
+
+def _levels(steps: Sequence[_Step]) -> list[int]:
+    """Return the level of each step in the cheapest reading of all of them."""
+    beam = [_Reading(0.0, ())]
+    for step in steps:
+        best: dict[_Stack, _Reading] = {}
+        for reading in beam:
+            for cost, stack in _moves(reading.stack, step):
+                total = reading.cost + cost
+                if stack not in best or total < best[stack].cost:
+                    best[stack] = _Reading(total, stack, reading)
+        beam = sorted(best.values(), key=lambda reading: reading.cost)[:_BEAM]
+    levels: list[int] = []
+    reading: _Reading | None = beam[0]
+    while reading is not None and reading.stack:
+        levels.append(reading.stack[-1].level)
+        reading = reading.before
+    return levels[::-1]
+
+
+def _moves(stack: _Stack, step: _Step) -> Iterator[tuple[float, _Stack]]:
+    if step.kind == _STYLED:
+        level = step.style or 1
+        kept = tuple(item for item in stack if item.level < level)
+        yield 0.0, (*kept, _List(frozenset({_STYLED}), _STYLED, 0, level))
+        return
+    for depth, item in enumerate(stack):
+        if item.kind != _STYLED:
+            grown = _List(item.kinds | {step.kind}, step.kind, step.value, item.level)
+            yield _going_on(item, step) + _fit(step, item.level), (*stack[:depth], grown)
+    for depth in range(max(0, len(stack) - 1), len(stack) + 1):
+        parents = stack[:depth]
+        level = parents[-1].level + 1 if parents else 1
+        fresh = _List(frozenset({step.kind}), step.kind, step.value, level)
+        sibling = _SIBLING_LIST if depth < len(stack) else 0.0
+        yield _opening(parents, step) + sibling + _fit(step, level), (*parents, fresh)
+
+
+def _going_on(item: _List, step: _Step) -> float:
+    cost = 0.0
+    if step.kind != item.kind:
+        cost += _KIND_SEEN_IN_LIST if step.kind in item.kinds else _OTHER_KIND
+    ahead = step.value - item.value
+    if ahead == 1:
+        return cost
+    if ahead == 0:
+        return cost + _REPEAT
+    if ahead > 1:
+        return cost + _SKIP + _SKIP_MORE * min(ahead - 2, 4)
+    return cost + (_RESTART if step.value == 1 else _BACK)
+
+
+def _opening(parents: _Stack, step: _Step) -> float:
+    cost = _NEW_LIST if step.value == 1 else _NEW_LIST_NOT_AT_ONE
+    rank = _RANK[step.kind]
+    numbered = [item for item in parents if item.kind != _STYLED]
+    if any(step.kind == item.kind for item in numbered):
+        cost += _SAME_KIND_AS_OPEN
+    elif numbered and rank <= _RANK[numbered[-1].kind]:
+        cost += _AGAINST_RANK
+    if not parents:
+        cost += _ROOT_RANK * max(0, rank - 1)
+    return cost
+
+
+def _fit(step: _Step, level: int) -> float:
+    cost = 0.0 if step.style is None or step.style == level else _OFF_STYLE
+    if level == 1 and not step.is_heading:
+        cost += _ITEM_AT_TOP
+    return cost

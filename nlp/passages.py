@@ -1,0 +1,224 @@
+"""Paragraphs and table cells cut into findings, each with the headings above it and the words that lead into it.
+
+The unit is one finding: "一是…；二是…" become passages of their own, findings joined by ；are parted where the section
+states problems, causes or measures, and a paragraph that turns from a fault to its cause or its remedy is cut there.
+What is cut away nowhere gets lost: the report's text is stored whole, and every passage is a slice of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from nlp.outline import Outline, find_mark, heads
+from nlp.records import Line, Passage, Section
+from nlp.text import Text, split_spans, trim
+
+Span = tuple[int, int]
+
+_ORDINALS = "一二三四五六七八九十"
+_AFTER = r"(?:(?<=[。；;：:，,、（(\n])|(?<=^)|(?<=\s))"
+# Ways to count inside a paragraph; each is a pattern with the ordinal as its group. Bare digits count only where a
+# section states problems, causes or measures: elsewhere they are often parts of a sum.
+_COUNTERS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (re.compile(rf"{_AFTER}(?:主要)?([{_ORDINALS}])(?:是|则是|方面是)"), tuple(_ORDINALS)),
+    (re.compile(rf"{_AFTER}第([{_ORDINALS}])[，,、]"), tuple(_ORDINALS)),
+    (re.compile(r"([①-⑳])"), tuple("①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳")),
+    (re.compile(rf"{_AFTER}(首先|其次|再次|再者|最后)[，,]?"), ("首先", "其次", "再次", "最后")),
+)
+_DIGIT_COUNTERS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (re.compile(rf"{_AFTER}[（(]([1-9])[）)]"), tuple("123456789")),
+    (re.compile(rf"{_AFTER}[（(]([{_ORDINALS}])[）)]"), tuple(_ORDINALS)),
+    (re.compile(rf"{_AFTER}([1-9])(?:[、．]|\.(?!\d))"), tuple("123456789")),
+)
+_TURN = re.compile(
+    r"(?P<measure>(?:下一步|下步|下阶段|今后|接下来|为此|对此|针对(?:此|上述|以上|该|这)|建议|拟(?:于|在)|整改(?:情况|措施|结果)[：:]|改进措施[：:]))"
+    r"|(?P<cause>(?:分析其原因|究其原因|(?:主要|具体|问题)?原因(?:分析)?(?:是|为|在于|[：:])|(?:主要)?原因有|造成(?:上述|这一)|产生(?:上述|该)))"
+)
+_DATED = re.compile(r"(?:19|20)\d\d年(?!度?预算法)")
+_SHORTEST_FINDING = 8
+_SHORTEST_LEAD = 12
+_CJK = re.compile(r"[一-鿿]")
+
+
+def cut_passages(text: Text, outline: Outline, report_id: str, taken: Sequence[Span] = ()) -> tuple[Passage, ...]:
+    """Return the passages of a text in order.
+
+    Args:
+        text: The mended text.
+        outline: Its headings.
+        report_id: Goes in front of each passage's ordinal.
+        taken: Spans of tables that a ledger has already turned into passages.
+    """
+    found: list[tuple[Span, str, tuple[str, ...], int | None]] = []
+    tables = _table_heads(text)
+    for index, line in enumerate(text.lines):
+        if any(start <= line.start < end for start, end in taken):
+            continue
+        path = _path(outline.sections, line.start)
+        if line.table is not None:
+            found.extend(_row_findings(text, line, path, tables))
+            continue
+        body = outline.bodies.get(index)
+        if body == line.end:
+            continue
+        if index == 0 and body is None and find_mark(text.of(line)) is None and not re.search(r"[。；，]", text.of(line)):
+            continue  # the title
+        found.extend((span, lead, path, line.page) for span, lead in _findings(text, line, body, path))
+    return tuple(
+        Passage(
+            id=f"{report_id}-{ordinal:04d}",
+            text=text.text[start:end],
+            start=start,
+            end=end,
+            section=path,
+            lead=lead,
+            page=page,
+        )
+        for ordinal, ((start, end), lead, path, page) in enumerate(found, 1)
+    )
+
+
+def _path(sections: Sequence[Section], position: int) -> tuple[str, ...]:
+    return tuple(s.label for s in sections if s.body <= position < s.end and s.start < position)
+
+
+def section_role(path: Sequence[str]) -> str | None:
+    """Return what the headings announce: ``problem``, ``cause``, ``measure``, ``problem+measure`` or ``None``.
+
+    >>> section_role(["五、存在的问题及原因分析", "（二）原因分析"])
+    'cause'
+    >>> section_role(["六、存在的问题及改进措施"])
+    'problem+measure'
+    """
+    for heading in reversed(path):
+        mark = find_mark(heading)
+        words = re.sub(r"\s", "", heading[mark.width :] if mark else heading)
+        says = [name for name in ("problem", "measure", "cause") if heads()[name].search(words)]
+        if "problem" in says and "measure" in says and not words.startswith("问题整改"):
+            return "problem+measure"
+        if says:
+            return "cause" if says == ["problem", "cause"] and words.startswith("原因") else says[0]
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------ paragraphs
+
+
+def _findings(text: Text, line: Line, body: int | None, path: Sequence[str]) -> Iterator[tuple[Span, str]]:
+    """Yield the spans of a paragraph's findings, each with its lead."""
+    start, end = line.start, line.end
+    states = section_role(path) is not None or (body is not None and section_role([text.text[start:body]]) is not None)
+    mark = find_mark(text.of(line))
+    counters = _COUNTERS + _DIGIT_COUNTERS if states else _COUNTERS
+    items = _counted(text.text, start + (mark.width if mark else 0), end, counters)
+    if not items:
+        yield from _turns(text.text, start, end, "", states=states)
+        return
+    lead = trim(text.text, start, items[0][0])
+    lead_text = text.text[slice(*lead)]
+    bare = re.sub(r"(主要)?(表现|体现|存在|包括|有|是|为|以下|如下|方面|问题|在|几个|几点|其中)*[：:，,]?$", "", lead_text)
+    if len(bare) >= _SHORTEST_LEAD and (body is None or lead[1] > body + 1):
+        yield from _turns(text.text, *lead, "", states=states)
+    head = text.text[start:body] if body is not None else lead_text
+    introduction = head.strip("：:，,。 ")[-80:]
+    for begin, stop in items:
+        yield from _turns(text.text, begin, stop, introduction, states=states)
+
+
+def _counted(
+    text: str, start: int, end: int, counters: Sequence[tuple[re.Pattern[str], tuple[str, ...]]]
+) -> list[Span]:
+    """Return the spans of counted items (一是…二是…), empty where fewer than two are counted in order from the first."""
+    for pattern, ordinals in counters:
+        places: list[int] = []
+        for match in pattern.finditer(text, start, end):
+            if len(places) < len(ordinals) and _is_next(match.group(1), ordinals, len(places)):
+                places.append(match.start())
+        if len(places) >= 2:
+            bounds = [*places, end]
+            return [trim(text, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return []
+
+
+def _is_next(word: str, ordinals: Sequence[str], count: int) -> bool:
+    if "首先" in ordinals:
+        return (count == 0) == (word == "首先")
+    return ordinals[count] == word
+
+
+def _turns(text: str, start: int, end: int, lead: str, *, states: bool) -> Iterator[tuple[Span, str]]:
+    """Yield the findings of a span: cut where it turns to cause or measure, at ；, and at dated sentences."""
+    marks = "。！？；;" if states else "。！？"
+    sentences = [trim(text, *span) for span in split_spans(text, start, end, marks)]
+    if not sentences:
+        return
+    dated = states and sum(_DATED.match(text, a) is not None for a, _ in sentences) >= 2 and _DATED.match(text, start)
+    begin = sentences[0][0]
+    current: str | None = _turn_of(text, sentences[0])
+    for before, after in zip(sentences, sentences[1:], strict=False):
+        turn = _turn_of(text, after)
+        parted = text[before[1] - 1] in "；;" and min(before[1] - begin, after[1] - after[0]) >= _SHORTEST_FINDING
+        if (turn is not None and turn != current) or parted or (dated and _DATED.match(text, after[0])):
+            yield (begin, before[1]), lead
+            begin = after[0]
+            current = turn or current
+    if _CJK.search(text, begin, sentences[-1][1]):
+        yield (begin, sentences[-1][1]), lead
+
+
+def _turn_of(text: str, span: Span) -> str | None:
+    match = _TURN.match(text, *span)
+    return match.lastgroup if match else None
+
+
+# ---------------------------------------------------------------------------------------------------------------- tables
+
+
+def _table_heads(text: Text) -> dict[int, Line]:
+    """Return the first row of each table that has words in at least two cells and no figures: its head."""
+    first: dict[int, Line] = {}
+    for line in text.lines:
+        if line.table is not None and line.table not in first:
+            words = [text.text[a:b] for a, b in line.cells if b > a]
+            if len(words) >= 2 and not any(re.search(r"\d{2,}", word) for word in words):
+                first[line.table] = line
+    return first
+
+
+def _row_findings(
+    text: Text, line: Line, path: tuple[str, ...], tables: dict[int, Line]
+) -> Iterator[tuple[Span, str, tuple[str, ...], int | None]]:
+    """Yield prose cells of a row as findings of their own, or the row as a whole where it has none."""
+    prose = [i for i, (a, b) in enumerate(line.cells) if _is_prose(text.text[a:b])]
+    if not prose:
+        if len(_CJK.findall(text.of(line))) >= 4:
+            yield (line.start, line.end), "", path, line.page
+        return
+    seen: set[str] = set()
+    for i in prose:
+        cell = text.text[slice(*line.cells[i])]
+        if cell in seen:
+            continue  # a cell merged over columns
+        seen.add(cell)
+        label = _cell_label(text, line, i, tables)
+        part = Line(*line.cells[i], line.page)
+        inner = (*path, label) if label else path
+        for span, lead in _findings(text, part, None, inner):
+            yield span, lead, inner, line.page
+
+
+def _is_prose(cell: str) -> bool:
+    return len(_CJK.findall(cell)) >= 12 and re.search(r"[，。；：]", cell) is not None
+
+
+def _cell_label(text: Text, line: Line, column: int, tables: dict[int, Line]) -> str:
+    """Return the words that name a cell: a short cell to its left that announces a role, or the head of its column."""
+    for a, b in reversed(line.cells[:column]):
+        words = text.text[a:b]
+        if 2 <= len(words) <= 16 and section_role([words]) is not None:
+            return words
+    head = tables.get(line.table or 0)
+    if head is not None and head != line and column < len(head.cells):
+        return text.text[slice(*head.cells[column])][:30]
+    return ""

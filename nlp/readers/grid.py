@@ -1,0 +1,84 @@
+"""Rows of a table brought to one grid, as :class:`nlp.records.Row` describes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nlp.errors import UnreadableFileError
+from nlp.records import Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MAX_ROWS: Final = 200_000
+MAX_COLUMNS: Final = 1_000
+MAX_CELLS: Final = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A cell of a source that states how many columns and rows it covers."""
+
+    text: str
+    across: int = 1
+    down: int = 1
+
+
+def lay_out(rows: Iterable[Iterable[Span]]) -> list[dict[int, str]]:
+    """Return for each row its texts by column, spans over rows repeated in each row that they cover.
+
+    >>> lay_out([[Span("管理", down=2), Span("合计", across=2)], [Span("甲")]])
+    [{0: '管理', 1: '合计'}, {0: '管理', 1: '甲'}]
+    """
+    grid: list[dict[int, str]] = []
+    running: dict[int, Span] = {}  # first column -> the cell above, with the rows that it still covers
+    for spans in rows:
+        line = {column: span.text for column, span in running.items()}
+        taken = {column + step for column, span in running.items() for step in range(span.across)}
+        begun: dict[int, Span] = {}
+        column = 0
+        for span in spans:
+            while column in taken:
+                column += 1
+            line[column] = span.text
+            begun[column] = span
+            column += span.across
+        grid.append(line)
+        running = {
+            column: Span(span.text, span.across, span.down - 1)
+            for column, span in (running | begun).items()
+            if span.down > 1
+        }
+    return grid
+
+
+def as_table(lines: Sequence[Mapping[int, str]], file: str, name: str = "") -> Table:
+    """Return the table without its wholly empty rows and columns; one without rows where no cell has text.
+
+    Args:
+        lines: For each row its texts by column; a column that is missing is empty.
+        file: Name of the file, for the error.
+        name: Name of the table.
+
+    Raises:
+        UnreadableFileError: It has more rows, columns or cells than a report can have.
+    """
+    full = [{column: text for column, text in line.items() if text} for line in lines]
+    full = [line for line in full if line]
+    columns = sorted({column for line in full for column in line})
+    check_size(len(full), len(columns), file)
+    return Table(tuple(Row(tuple(line.get(column, "") for column in columns)) for line in full), name)
+
+
+def check_size(rows: int, columns: int, file: str) -> None:
+    """Pass a table of a reasonable size.
+
+    Raises:
+        UnreadableFileError: It has more rows, columns or cells than a report can have.
+    """
+    if rows > MAX_ROWS or columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
+        raise UnreadableFileError(
+            f"{file}：表格有 {rows} 行 {columns} 列，最多 {MAX_ROWS} 行、{MAX_COLUMNS} 列、"
+            f"{MAX_CELLS} 格，请删去无关的行列后再导入。"
+        )

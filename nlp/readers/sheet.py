@@ -1,0 +1,156 @@
+"""Tables of spreadsheets (.xlsx) and of separated text (.csv)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import warnings
+from datetime import date, datetime, time
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from openpyxl import load_workbook
+from openpyxl.utils.cell import range_boundaries
+
+from nlp.errors import UnreadableFileError
+from nlp.readers.grid import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, as_table
+from nlp.readers.package import xml_parts
+from nlp.readers.sniff import decode, delimiter
+from nlp.records import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MERGE: Final = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*[\"']([A-Z]+[0-9]+:[A-Z]+[0-9]+)[\"']")
+_FORMULA: Final = re.compile(
+    rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+_ASIDE: Final = re.compile(r"\"[^\"]*\"|\\.|_.|\*.|\[[^\]]*\]|[¥￥$€£() ]")
+_NUMBER: Final = re.compile(r"[#0,?]*[#0?](?:\.([0#?]+))?(%?)")
+_DIGITS: Final = 15  # that a spreadsheet calculates with and shows
+
+
+def read_xlsx(data: bytes, name: str) -> Document:
+    """Return each visible sheet that has text as a table by the sheet's name, with values as they are printed.
+
+    Raises:
+        UnreadableFileError: It is damaged or too large, or a part declares an entity.
+    """
+    parts = xml_parts(data, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that are none of our business
+        return _read_book(data, parts, name)
+
+
+def _read_book(data: bytes, parts: dict[str, bytes], name: str) -> Document:
+    # Read-only: cells come one row after the other, so that a sheet with one cell in its last corner costs nothing,
+    # and drawings and charts, which break the other way of loading, are left alone. Merges are read from the XML.
+    book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    tables, notes, bare = [], [], 0
+    for sheet in book.worksheets:
+        part = parts.get(sheet._worksheet_path.lstrip("/").lower(), b"")  # type: ignore[attr-defined]  # noqa: SLF001 - the only way from a sheet to its part
+        if sheet.sheet_state != "visible":
+            notes.append(f"工作表“{sheet.title}”是隐藏的，没有读。")
+            continue
+        sheet.reset_dimensions()  # the stated size is often wrong
+        lines = _lines(sheet.rows, name)
+        _fill(lines, part)
+        tables.append(as_table(lines, name, sheet.title))
+        bare += len(_FORMULA.findall(part))
+    book.close()
+    if bare:
+        notes.append(f"有 {bare} 个公式没有保存计算结果，按空白处理；请用 Excel 或 WPS 打开，保存后再导入。")
+    full = tuple(table for table in tables if table.rows)
+    return Document(full, "xlsx", title=(book.properties.title or "").strip(), warnings=tuple(notes))
+
+
+def read_csv(data: bytes, name: str) -> Document:
+    """Return the one table of a separated text.
+
+    Raises:
+        UnreadableFileError: No decoding gives a text, or the table is too large.
+    """
+    text = decode(data, name)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text, name) or ",")
+    try:
+        lines = [{column: _clean(cell) for column, cell in enumerate(row)} for row in rows]
+    except csv.Error as error:
+        raise UnreadableFileError(
+            f"{name}：第 {rows.line_num} 行不是合规的 CSV（{error}），请检查引号是否成对，或另存为 .xlsx。"
+        ) from error
+    table = as_table(lines, name)
+    return Document((table,) if table.rows else (), "csv")
+
+
+def _lines(rows: Iterable[Iterable[Any]], name: str) -> list[dict[int, str]]:
+    """The texts of each row by column, from 0."""
+    lines: list[dict[int, str]] = []
+    seen = 0
+    for row in rows:
+        line = {}
+        for column, cell in enumerate(row):
+            seen += 1
+            if cell.value is not None and (text := _printed(cell.value, cell.number_format)):
+                line[column] = text
+        lines.append(line)
+        if (len(lines) > MAX_ROWS and line) or seen > 2 * MAX_CELLS:
+            raise UnreadableFileError(
+                f"{name}：工作表超过 {MAX_ROWS} 行或 {2 * MAX_CELLS} 格，请删去无关的行列后再导入。"
+            )
+    return lines
+
+
+def _fill(lines: list[dict[int, str]], part: bytes) -> None:
+    """Write the text of cells that are merged over rows into each of these rows."""
+    for match in _MERGE.finditer(part):
+        left, top, _, bottom = range_boundaries(match[1].decode("ascii"))
+        assert left is not None
+        assert top is not None
+        assert bottom is not None
+        text = lines[top - 1].get(left - 1) if top <= len(lines) and left <= MAX_COLUMNS else None
+        if text:
+            for line in lines[top:bottom]:
+                line[left - 1] = text
+
+
+def _printed(value: object, number_format: str) -> str:
+    """A value as its sheet shows it, without thousands separators.
+
+    >>> _printed(0.8623, "0.00%"), _printed(12.0, "General"), _printed(datetime(2024, 3, 1), "yyyy/m/d")
+    ('86.23%', '12', '2024-03-01')
+    """
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return _number(Decimal(f"{value:.{_DIGITS}g}"), number_format)
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat(" ", "minutes")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, time):
+        return value.isoformat("minutes")
+    return _clean(str(value))
+
+
+def _number(value: Decimal, number_format: str) -> str:
+    """A number with the decimals that its format shows; those that are zeros are left out except in a share."""
+    if not value.is_finite():
+        return ""
+    shown = _NUMBER.fullmatch(_ASIDE.sub("", number_format.partition(";")[0]))
+    if not shown:
+        return _plain(value)
+    step = Decimal(1).scaleb(-len(shown[1] or ""))
+    if shown[2]:
+        return f"{(value * 100).quantize(step, ROUND_HALF_UP):f}%"
+    return _plain(value.quantize(step, ROUND_HALF_UP))
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def _clean(text: str) -> str:
+    return text.replace("_x000D_", "").replace("\r\n", "\n").replace("\r", "\n").strip()

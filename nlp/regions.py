@@ -1,0 +1,144 @@
+"""Provinces, cities and counties in names: known ones from the table of codes, unknown ones by their suffix."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from nlp.records import Level, Region
+
+_PROVINCE = re.compile(r"[一-龥]{2,6}?(?:省|自治区)")
+_CITY = re.compile(r"[一-龥]{2,5}?(?:自治州|市)")
+_CITY_ZHOU = re.compile(r"[一-龥]{2,4}?州(?!市)(?=[一-龥]{1,6}?(?:县|市|局|委|厅))")
+_COUNTY = re.compile(r"[一-龥]{1,5}?县|[一-龥]{2,6}?(?:自治县|区|旗|市)")
+_TOWNSHIP = re.compile(r"(?:镇|乡|街道|街道办事处)(?:人民政府)?$|[一-龥]{2,}(?:镇|乡)(?:人民政府|党委)|街道(?:办事处|办)")
+_PARTY = re.compile(r"^(?:中国共产党|中国共产主义青年团|中共|共青团)")
+# Words that end like a place and are none.
+_NO_PLACE = re.compile(r"和|与|及|的|局|委|年|城市$|县市$|省市$|市区$|地区$|社区$|园区$|辖区$|全[省市县区]$|本[省市县区]$|我[省市县区]$|各|该")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    code: str
+    name: str
+    parent: str
+
+
+@cache
+def _places() -> dict[str, _Place]:
+    rows = files("nlp.data").joinpath("regions.tsv").read_text("utf-8").splitlines()[1:]
+    places = (_Place(*(row.split("\t") + [""])[:3]) for row in rows)
+    return {place.code: place for place in places}
+
+
+@cache
+def _by_name(rank: str) -> dict[str, tuple[_Place, ...]]:
+    found: dict[str, tuple[_Place, ...]] = {}
+    for place in _places().values():
+        if _rank(place) == rank:
+            found[place.name] = (*found.get(place.name, ()), place)
+    return found
+
+
+def _rank(place: _Place) -> str:
+    if place.code.endswith("0000"):
+        return "province"
+    return "city" if place.code.endswith("00") else "county"
+
+
+def parse_region(name: str) -> Region:
+    """Return the region that a name begins with, its parents added where the table of codes leaves no doubt.
+
+    >>> parse_region("株洲市渌口区自然资源局")
+    Region(province='湖南省', city='株洲市', county='渌口区')
+    >>> parse_region("云川省青禾县教育局")
+    Region(province='云川省', city=None, county='青禾县')
+    >>> parse_region("市场监督管理局")
+    Region(province=None, city=None, county=None)
+    """
+    return _complete(split_region(name)[0])
+
+
+def split_region(name: str) -> tuple[Region, str]:
+    """Return the region that a name begins with, and the rest of the name.
+
+    >>> split_region("望川市交通运输局")
+    (Region(province=None, city='望川市', county=None), '交通运输局')
+    """
+    rest = _PARTY.sub("", name.strip())
+    province, rest = _take(rest, "province", (_PROVINCE,))
+    city, rest = _take(rest, "city", (_CITY, _CITY_ZHOU))
+    county, rest = _take(rest, "county", (_COUNTY,))
+    if city and not county and city not in _by_name("city") and city in _by_name("county"):
+        city, county = None, city  # a city of county rank
+    return Region(province, city, county), rest
+
+
+def _take(text: str, rank: str, patterns: tuple[re.Pattern[str], ...]) -> tuple[str | None, str]:
+    known = [name for name in _by_name(rank) if text.startswith(name)]
+    if known:
+        name = max(known, key=len)
+        return name, text[len(name) :]
+    for pattern in patterns:
+        match = pattern.match(text)
+        if match and not _NO_PLACE.search(match.group()):
+            return match.group(), text[match.end() :]
+    return None, text
+
+
+def _complete(region: Region) -> Region:
+    province, city, county = region.province, region.city, region.county
+    if county is not None and (province is None or city is None):
+        chains = {_chain(place) for place in _by_name("county").get(county, ())}
+        chains = {(p, c) for p, c in chains if province in {None, p} and (city is None or city == c)}
+        if len(chains) == 1:
+            known_province, known_city = chains.pop()
+            province, city = province or known_province, city or known_city
+    if city is not None and province is None:
+        owners = {_places()[place.parent].name for place in _by_name("city").get(city, ())}
+        province = owners.pop() if len(owners) == 1 else None
+    return Region(province, city, county)
+
+
+def _chain(county: _Place) -> tuple[str, str | None]:
+    parent = _places()[county.parent]
+    if _rank(parent) == "province":
+        return parent.name, None
+    return _places()[parent.parent].name, parent.name
+
+
+def merge_regions(first: Region, second: Region) -> Region:
+    """Return ``first`` with its gaps filled from ``second``, unless the two contradict each other.
+
+    >>> merge_regions(Region(county="青禾县"), Region(province="云川省", city="望川市"))
+    Region(province='云川省', city='望川市', county='青禾县')
+    """
+    pairs = ((first.province, second.province), (first.city, second.city), (first.county, second.county))
+    if any(a and b and a != b for a, b in pairs):
+        return first
+    if second.county and not first.county and (first.province or first.city):
+        return Region(first.province or second.province, first.city or second.city, None)
+    return _complete(Region(*(a or b for a, b in pairs)))
+
+
+def level_of(department: str, region: Region) -> Level | None:
+    """Return the level of government that a department's name and region tell.
+
+    >>> level_of("青禾县教育局", Region(county="青禾县"))
+    <Level.COUNTY: '县'>
+    >>> level_of("柳溪镇人民政府", Region(county="青禾县"))
+    <Level.TOWNSHIP: '乡'>
+    """
+    own, rest = split_region(department)
+    if _TOWNSHIP.search(rest or department):
+        return Level.TOWNSHIP
+    nearest = own if own != Region() else region
+    if nearest.county:
+        return Level.COUNTY
+    if nearest.city:
+        return Level.PROVINCE if nearest.city in _by_name("province") else Level.CITY
+    if nearest.province or re.search(r"厅$", rest):
+        return Level.PROVINCE
+    return None

@@ -1,0 +1,89 @@
+"""From what words and vectors found to one ranking: fused scores, highlights, facets."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nlp.records import StoredPassage, Topic
+from nlp.words import search_words
+
+CANDIDATES = 200
+# The cosine at which two Chinese texts of this field begin to have something in common, and at which they say the same,
+# for the default encoder; read off random and matching pairs of our own labelled passages.
+_COSINE_FLOOR, _COSINE_TOP = 0.68, 0.95
+_SEMANTIC, _LEXICAL, _TOPIC = 0.5, 0.4, 0.1
+# A hit without a shared word has to be near in meaning to be evidence at all.
+_LEAST_SEMANTIC = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate: its key in the store, its fused score and the parts of it."""
+
+    row: int
+    score: float
+    lexical: float
+    semantic: float
+
+
+def fuse(
+    lexical: Mapping[int, float], semantic: Mapping[int, float], same_topic: Iterable[int] = ()
+) -> list[Scored]:
+    """Return candidates by fused score, best first; those without evidence are left out.
+
+    Args:
+        lexical: BM25 score by key.
+        semantic: Cosine by key. A key that only words found counts with the floor.
+        same_topic: Keys of passages with the topic that the query seems to ask for.
+
+    >>> [(c.row, round(c.score, 2)) for c in fuse({1: 8.0, 2: 2.0}, {1: 0.95, 3: 0.5})]
+    [(1, 0.9), (2, 0.1)]
+    """
+    top = max(lexical.values(), default=0.0)
+    favoured = set(same_topic)
+    scored = []
+    for row in lexical.keys() | semantic.keys():
+        words = max(lexical.get(row, 0.0), 0.0) / top if top > 0 else 0.0
+        cosine = semantic.get(row, 0.0)
+        meaning = min(1.0, max(0.0, (cosine - _COSINE_FLOOR) / (_COSINE_TOP - _COSINE_FLOOR)))
+        if row in lexical or meaning >= _LEAST_SEMANTIC:
+            score = _LEXICAL * words + _SEMANTIC * meaning + _TOPIC * (row in favoured)
+            scored.append(Scored(row, score, words, cosine))
+    return sorted(scored, key=lambda item: (-item.score, item.row))
+
+
+def highlight(text: str, query: str) -> tuple[tuple[int, int], ...]:
+    """Return the spans of ``text`` where words of the query stand, in order, overlapping ones as one.
+
+    >>> highlight("支出进度偏慢，进度滞后", "支出进度")
+    ((0, 4), (7, 9))
+    """
+    spans = sorted(
+        (match.start(), match.end())
+        for word in set(search_words(query))
+        for match in re.finditer(re.escape(word), text.lower())
+    )
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def facets(found: Sequence[StoredPassage]) -> dict[str, dict[str, int]]:
+    """Return how many passages have which topic, year and department, the most frequent first."""
+    values = {
+        "topic": [_name(item.tags.primary) for item in found],
+        "year": [_name(item.passage.year) for item in found],
+        "department": [_name(item.passage.department) for item in found],
+    }
+    return {name: dict(Counter(value for value in column if value).most_common(20)) for name, column in values.items()}
+
+
+def _name(value: Topic | int | str | None) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,530 @@
+"""The store: one SQLite file that holds everything, and is the truth that the index follows.
+
+A report goes in or out in one transaction, so that a process killed anywhere leaves the report as it was before or as
+it should be, never half. ``generation`` grows with every such transaction; whatever is derived from the store (the
+vector index) carries the generation that it was made from.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.errors import LibraryError, NotFoundError
+from nlp.records import (
+    Filters,
+    Identity,
+    Kind,
+    Level,
+    Link,
+    Passage,
+    Region,
+    Report,
+    ReportCard,
+    Role,
+    Section,
+    Source,
+    StoredPassage,
+    Tags,
+    Topic,
+    TopicScore,
+)
+from nlp.words import search_words
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE reports (
+    id TEXT PRIMARY KEY, path TEXT NOT NULL, sha256 TEXT NOT NULL, format TEXT NOT NULL, pages INTEGER,
+    title TEXT NOT NULL, department TEXT, province TEXT, city TEXT, county TEXT, level TEXT, year INTEGER, kind TEXT,
+    taken_from TEXT NOT NULL, warnings TEXT NOT NULL, text TEXT NOT NULL
+);
+CREATE TABLE sources (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL, report TEXT NOT NULL REFERENCES reports (id));
+CREATE INDEX sources_report ON sources (report);
+CREATE TABLE sections (
+    report TEXT NOT NULL REFERENCES reports (id) ON DELETE CASCADE, place INTEGER NOT NULL,
+    number TEXT NOT NULL, heading TEXT NOT NULL, level INTEGER NOT NULL,
+    start INTEGER NOT NULL, stop INTEGER NOT NULL, body INTEGER NOT NULL, PRIMARY KEY (report, place)
+) WITHOUT ROWID;
+CREATE TABLE passages (
+    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, report TEXT NOT NULL REFERENCES reports (id) ON DELETE CASCADE,
+    text TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL, section TEXT NOT NULL, lead TEXT NOT NULL,
+    page INTEGER, ref TEXT, given_role TEXT, vector TEXT NOT NULL,
+    department TEXT, province TEXT, city TEXT, county TEXT, level TEXT, year INTEGER, kind TEXT,
+    role TEXT NOT NULL, role_score REAL NOT NULL, topic TEXT
+);
+CREATE INDEX passages_report ON passages (report);
+CREATE INDEX passages_topic ON passages (topic, year);
+CREATE INDEX passages_department ON passages (department, year);
+CREATE INDEX passages_vector ON passages (vector);
+CREATE TABLE topics (
+    passage INTEGER NOT NULL REFERENCES passages (row) ON DELETE CASCADE, place INTEGER NOT NULL,
+    label TEXT NOT NULL, subtopic TEXT, score REAL NOT NULL, PRIMARY KEY (passage, place)
+) WITHOUT ROWID;
+CREATE TABLE links (
+    report TEXT NOT NULL REFERENCES reports (id) ON DELETE CASCADE, problem TEXT NOT NULL, measure TEXT NOT NULL,
+    score REAL NOT NULL, PRIMARY KEY (problem, measure)
+) WITHOUT ROWID;
+CREATE INDEX links_report ON links (report);
+CREATE INDEX links_measure ON links (measure);
+CREATE TABLE vectors (hash TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (terms, tokenize = "unicode61 remove_diacritics 0");
+"""
+
+_PASSAGE_COLUMNS = (
+    "p.row, p.id, p.text, p.start, p.stop, p.section, p.lead, p.page, p.ref, p.given_role, p.department, p.province, "
+    "p.city, p.county, p.level, p.year, p.role, p.role_score, p.topic, "
+    "r.id, r.title, r.kind, r.taken_from, r.path, r.sha256, r.format, r.pages"
+)
+_CHUNK = 500  # below SQLite's oldest limit of 999 variables in a statement
+
+Vectors = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedPassage:
+    """A passage on its way into the store: with its tags and the hash of the text that was encoded."""
+
+    passage: Passage
+    tags: Tags
+    hash: str
+
+
+class Store:
+    """A library's SQLite file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool) -> Store:
+        """Return the store in a file.
+
+        Raises:
+            LibraryError: If there is none and ``create`` is false, or it was made by another version.
+        """
+        if not path.exists() and not create:
+            raise LibraryError(f"{path.parent} 不是报告库（没有 {path.name}）；请先用 jixiao ingest 建库，或检查 --library")
+        connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            store = cls(connection)
+            store._prepare()
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise LibraryError(f"{path} 无法作为报告库打开：{error}；文件可能已损坏或不是本程序建的库") from error
+        except LibraryError:
+            connection.close()
+            raise
+        return store
+
+    def _prepare(self) -> None:
+        with self.transaction():
+            has_meta = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
+            if not has_meta:
+                for statement in _SCHEMA.split(";"):
+                    if statement.strip():
+                        self._db.execute(statement)
+                self.set_meta("schema", str(SCHEMA_VERSION))
+                self.set_meta("generation", "0")
+        found = self.meta("schema")
+        if found != str(SCHEMA_VERSION):
+            raise LibraryError(f"报告库的版本是 {found}，本程序需要 {SCHEMA_VERSION}；请用建库时的版本，或重新入库")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run a block as one transaction: all of it, or on an error nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def meta(self, key: str) -> str | None:
+        """Return a value that the library remembers of itself, ``None`` if there is none."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Remember a value."""
+        self._db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value))
+
+    @property
+    def generation(self) -> int:
+        """How many transactions have changed the passages."""
+        return int(self.meta("generation") or 0)
+
+    # ------------------------------------------------------------------------------------------------------- reports in and out
+
+    def source(self, path: str) -> tuple[str, str] | None:
+        """Return the hash and the report of the file that was read at a path, ``None`` if none was."""
+        row = self._db.execute("SELECT sha256, report FROM sources WHERE path = ?", (path,)).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def has_report(self, report_id: str) -> bool:
+        """Return whether the report is in the library."""
+        return self._db.execute("SELECT 1 FROM reports WHERE id = ?", (report_id,)).fetchone() is not None
+
+    def put_source(self, path: str, sha256: str, report_id: str) -> None:
+        """Record that a path holds a report that is there already, and drop the report that it held before."""
+        with self.transaction():
+            self._point_source(path, sha256, report_id)
+
+    def add_report(self, report: Report, passages: Sequence[TaggedPassage], vectors: Vectors) -> None:
+        """Store a report with its passages, tags, links and vectors; what its path held before goes."""
+        with self.transaction():
+            self._insert_report(report)
+            self._db.executemany(
+                "INSERT INTO sections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(report.id, i, s.number, s.heading, s.level, s.start, s.end, s.body) for i, s in enumerate(report.sections)],
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
+                [(key, np.ascontiguousarray(vector, dtype="<f4").tobytes()) for key, vector in vectors.items()],
+            )
+            for item in passages:
+                self._insert_passage(report, item)
+            self._insert_links(report.id, report.links)
+            # Last, so that what the old version shares with the new one (vectors) is in use when the old one goes.
+            self._point_source(report.source.path, report.source.sha256, report.id)
+            self._changed()
+
+    def remove_report(self, report_id: str) -> None:
+        """Remove a report and all that belongs to it.
+
+        Raises:
+            NotFoundError: If there is no such report.
+        """
+        if not self.has_report(report_id):
+            raise NotFoundError(f"库中没有编号为 {report_id} 的报告；可用 jixiao library info 查看编号")
+        with self.transaction():
+            self._db.execute("DELETE FROM sources WHERE report = ?", (report_id,))
+            self._delete_report(report_id)
+
+    def _insert_report(self, report: Report) -> None:
+        i, s = report.identity, report.source
+        self._db.execute(
+            "INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(report.id, s.path, s.sha256, s.format, s.pages),
+                *(i.title, i.department, i.region.province, i.region.city, i.region.county, i.level, i.year, i.kind),
+                *(_json(i.taken_from), _json(report.warnings), report.text),
+            ),
+        )
+
+    def _point_source(self, path: str, sha256: str, report_id: str) -> None:
+        before = self.source(path)
+        self._db.execute(
+            "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET sha256 = excluded.sha256, report = excluded.report",
+            (path, sha256, report_id),
+        )
+        if before is not None and before[1] != report_id:
+            if self._db.execute("SELECT 1 FROM sources WHERE report = ?", (before[1],)).fetchone() is None:
+                self._delete_report(before[1])
+
+    def _insert_passage(self, report: Report, item: TaggedPassage) -> None:
+        p, tags, i = item.passage, item.tags, report.identity
+        region = p.region if p.region != Region() else i.region
+        cursor = self._db.execute(
+            "INSERT INTO passages (id, report, text, start, stop, section, lead, page, ref, given_role, vector, department, "
+            "province, city, county, level, year, kind, role, role_score, topic) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(p.id, report.id, p.text, p.start, p.end, _json(p.section), p.lead, p.page, p.ref, p.role, item.hash),
+                *(p.department or i.department, region.province, region.city, region.county),
+                *(p.level or (None if p.department else i.level), p.year or i.year, i.kind),
+                *(tags.role, tags.role_score, tags.primary),
+            ),
+        )
+        row = cursor.lastrowid
+        self._db.executemany(
+            "INSERT INTO topics VALUES (?, ?, ?, ?, ?)",
+            [(row, place, t.label, t.subtopic, t.score) for place, t in enumerate(tags.topics)],
+        )
+        self._db.execute("INSERT INTO words (rowid, terms) VALUES (?, ?)", (row, " ".join(search_words(p.text))))
+
+    def _insert_links(self, report_id: str, links: Iterable[Link]) -> None:
+        self._db.executemany(
+            "INSERT INTO links VALUES (?, ?, ?, ?)", [(report_id, link.problem, link.measure, link.score) for link in links]
+        )
+
+    def _delete_report(self, report_id: str) -> None:
+        self._db.execute(
+            "DELETE FROM words WHERE rowid IN (SELECT row FROM passages WHERE report = ?)", (report_id,)
+        )
+        self._db.execute(
+            "DELETE FROM vectors WHERE hash IN (SELECT vector FROM passages WHERE report = ?) "
+            "AND hash NOT IN (SELECT vector FROM passages WHERE report <> ?)",
+            (report_id, report_id),
+        )
+        self._db.execute("DELETE FROM reports WHERE id = ?", (report_id,))
+        self._changed()
+
+    def _changed(self) -> None:
+        self.set_meta("generation", str(self.generation + 1))
+
+    def replace_tags(self, report_id: str, passages: Sequence[TaggedPassage], links: Sequence[Link]) -> None:
+        """Store new tags and links for the passages of a report that is there."""
+        with self.transaction():
+            for item in passages:
+                row = self._db.execute("SELECT row FROM passages WHERE id = ?", (item.passage.id,)).fetchone()[0]
+                tags = item.tags
+                self._db.execute(
+                    "UPDATE passages SET role = ?, role_score = ?, topic = ? WHERE row = ?",
+                    (tags.role, tags.role_score, tags.primary, row),
+                )
+                self._db.execute("DELETE FROM topics WHERE passage = ?", (row,))
+                self._db.executemany(
+                    "INSERT INTO topics VALUES (?, ?, ?, ?, ?)",
+                    [(row, place, t.label, t.subtopic, t.score) for place, t in enumerate(tags.topics)],
+                )
+            self._db.execute("DELETE FROM links WHERE report = ?", (report_id,))
+            self._insert_links(report_id, links)
+            self._changed()
+
+    # ------------------------------------------------------------------------------------------------------------------ reading
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many reports and how many passages there are."""
+        reports = self._db.execute("SELECT count(*) FROM reports").fetchone()[0]
+        passages = self._db.execute("SELECT count(*) FROM passages").fetchone()[0]
+        return int(reports), int(passages)
+
+    def cards(self) -> tuple[ReportCard, ...]:
+        """Return all reports without their texts, in the order of year, department and title."""
+        rows = self._db.execute(
+            "SELECT id, title, department, province, city, county, level, year, kind, taken_from, path, sha256, format, pages "
+            "FROM reports ORDER BY year, department, title, id"
+        )
+        return tuple(_card(*row) for row in rows)
+
+    def report(self, report_id: str) -> Report:
+        """Return a report as it was stored.
+
+        Raises:
+            NotFoundError: If there is no such report.
+        """
+        row = self._db.execute(
+            "SELECT id, title, department, province, city, county, level, year, kind, taken_from, path, sha256, format, "
+            "pages, text, warnings FROM reports WHERE id = ?",
+            (report_id,),
+        ).fetchone()
+        if row is None:
+            raise NotFoundError(f"库中没有编号为 {report_id} 的报告；可用 jixiao library info 查看编号")
+        card = _card(*row[:14])
+        sections = self._db.execute(
+            "SELECT number, heading, level, start, stop, body FROM sections WHERE report = ? ORDER BY place", (report_id,)
+        )
+        links = self._db.execute("SELECT problem, measure, score FROM links WHERE report = ?", (report_id,))
+        return Report(
+            id=card.id,
+            text=row[14],
+            identity=card.identity,
+            source=card.source,
+            sections=tuple(Section(*section) for section in sections),
+            passages=tuple(found.passage for found in self.passages_of(report_id)),
+            links=tuple(Link(*link) for link in links),
+            warnings=tuple(json.loads(row[15])),
+        )
+
+    def passages_of(self, report_id: str) -> list[StoredPassage]:
+        """Return the passages of a report in order."""
+        rows = self._db.execute("SELECT row FROM passages WHERE report = ? ORDER BY row", (report_id,)).fetchall()
+        return self.passages([row[0] for row in rows])
+
+    def passages(self, rows: Sequence[int]) -> list[StoredPassage]:
+        """Return the passages with these keys, in the order of the keys."""
+        found: dict[int, StoredPassage] = {}
+        for begin in range(0, len(rows), _CHUNK):
+            chunk = [int(row) for row in rows[begin : begin + _CHUNK]]
+            marks = ",".join("?" * len(chunk))
+            topics: dict[int, list[TopicScore]] = {}
+            for row, label, score, subtopic in self._db.execute(
+                f"SELECT passage, label, score, subtopic FROM topics WHERE passage IN ({marks}) ORDER BY passage, place",  # noqa: S608  only question marks
+                chunk,
+            ):
+                topics.setdefault(row, []).append(TopicScore(Topic(label), score, subtopic))
+            for values in self._db.execute(
+                f"SELECT {_PASSAGE_COLUMNS} FROM passages p JOIN reports r ON r.id = p.report WHERE p.row IN ({marks})",  # noqa: S608  only question marks
+                chunk,
+            ):
+                found[values[0]] = _stored(values, tuple(topics.get(values[0], ())))
+        return [found[int(row)] for row in rows]
+
+    def row_of(self, passage_id: str) -> int | None:
+        """Return the key of a passage, ``None`` if there is no such passage."""
+        row = self._db.execute("SELECT row FROM passages WHERE id = ?", (passage_id,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def measures_for(self, problem_id: str) -> list[tuple[int, float]]:
+        """Return key and score of the measures that answer a problem."""
+        rows = self._db.execute(
+            "SELECT p.row, l.score FROM links l JOIN passages p ON p.id = l.measure WHERE l.problem = ? ORDER BY l.score DESC, p.row",
+            (problem_id,),
+        )
+        return [(int(row), float(score)) for row, score in rows]
+
+    def known_vectors(self, hashes: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors of those texts that were encoded before."""
+        found: dict[str, NDArray[np.float32]] = {}
+        for begin in range(0, len(hashes), _CHUNK):
+            chunk = list(hashes[begin : begin + _CHUNK])
+            marks = ",".join("?" * len(chunk))
+            for key, blob in self._db.execute(f"SELECT hash, vector FROM vectors WHERE hash IN ({marks})", chunk):  # noqa: S608  only question marks
+                found[key] = np.frombuffer(blob, dtype="<f4")
+        return found
+
+    def all_vectors(self, dims: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return keys and vectors of all passages.
+
+        Shapes:
+            ``(n_passages,)`` and ``(n_passages, dims)``, in the order of the keys.
+        """
+        rows = self._db.execute("SELECT p.row, v.vector FROM passages p JOIN vectors v ON v.hash = p.vector ORDER BY p.row").fetchall()
+        keys = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        if not rows:
+            return keys, np.zeros((0, dims), dtype=np.float32)
+        return keys, np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), dims)
+
+    # ---------------------------------------------------------------------------------------------------- filters, words, counts
+
+    def rows_passing(self, filters: Filters) -> NDArray[np.int64] | None:
+        """Return the keys of the passages that pass, in order; ``None`` where the filters let everything pass."""
+        where, values = _where(filters)
+        if not where:
+            return None
+        rows = self._db.execute(f"SELECT p.row FROM passages p WHERE {where} ORDER BY p.row", values).fetchall()  # noqa: S608  from our own words
+        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+    def search_words(self, query: Sequence[str], filters: Filters, limit: int) -> list[tuple[int, float]]:
+        """Return keys and BM25 scores (higher is better) of passages that share words with the query, best first."""
+        if not query:
+            return []
+        where, values = _where(filters)
+        match = " OR ".join('"' + word.replace('"', '""') + '"' for word in dict.fromkeys(query))
+        sql = (
+            "SELECT w.rowid, -bm25(words) AS score FROM words w JOIN passages p ON p.row = w.rowid "  # noqa: S608  from our own words
+            f"WHERE words MATCH ? {'AND ' + where if where else ''} ORDER BY score DESC, w.rowid LIMIT ?"
+        )
+        return [(int(row), float(score)) for row, score in self._db.execute(sql, (match, *values, limit))]
+
+    def rows_containing(self, text: str, filters: Filters, limit: int) -> list[int]:
+        """Return keys of passages that contain the very characters."""
+        where, values = _where(filters)
+        sql = (
+            f"SELECT p.row FROM passages p WHERE instr(p.text, ?) > 0 {'AND ' + where if where else ''} "  # noqa: S608  from our own words
+            "ORDER BY length(p.text), p.row LIMIT ?"
+        )
+        return [int(row[0]) for row in self._db.execute(sql, (text, *values, limit))]
+
+    def cells(self, filters: Filters) -> list[tuple[Any, ...]]:
+        """Return, for each passage that passes: key, report unit, topic, department, region, level, year, kind, role.
+
+        The report unit is the report, or in a ledger the department and year within it.
+        """
+        where, values = _where(filters)
+        sql = (
+            "SELECT p.row, p.report || '/' || CASE WHEN p.ref IS NULL THEN '' ELSE coalesce(p.department, '') || p.year END, "  # noqa: S608  from our own words
+            "p.topic, p.department, coalesce(p.county, p.city, p.province), p.level, p.year, p.kind, p.role "
+            f"FROM passages p {'WHERE ' + where if where else ''} ORDER BY p.row"
+        )
+        return self._db.execute(sql, values).fetchall()
+
+    def integrity(self) -> list[str]:
+        """Return what is wrong with the file, in Chinese; empty where it is sound."""
+        found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        problems = [f"SQLite 完整性检查：{message}" for message in found]
+        checks = {
+            "有条目没有向量": "SELECT count(*) FROM passages WHERE vector NOT IN (SELECT hash FROM vectors)",
+            "有条目没有全文索引": "SELECT count(*) FROM passages WHERE row NOT IN (SELECT rowid FROM words)",
+            "全文索引有多余的行": "SELECT count(*) FROM words WHERE rowid NOT IN (SELECT row FROM passages)",
+            "有报告没有来源": "SELECT count(*) FROM reports WHERE id NOT IN (SELECT report FROM sources)",
+            "有条目的文字与报告原文不符": "SELECT count(*) FROM passages p JOIN reports r ON r.id = p.report "
+            "WHERE substr(r.text, p.start + 1, p.stop - p.start) <> p.text",
+        }
+        for message, sql in checks.items():
+            count = self._db.execute(sql).fetchone()[0]
+            if count:
+                problems.append(f"{message}：{count} 处")
+        return problems
+
+
+def _where(filters: Filters) -> tuple[str, list[Any]]:
+    clauses: list[str] = []
+    values: list[Any] = []
+    if filters.department is not None:
+        clauses.append("instr(p.department, ?) > 0")
+        values.append(filters.department)
+    if filters.region is not None:
+        clauses.append("instr(coalesce(p.province, '') || '/' || coalesce(p.city, '') || '/' || coalesce(p.county, ''), ?) > 0")
+        values.append(filters.region)
+    for column, value in (("level", filters.level), ("kind", filters.kind), ("role", filters.role)):
+        if value is not None:
+            clauses.append(f"p.{column} = ?")
+            values.append(value)
+    if filters.years is not None:
+        clauses.append("p.year BETWEEN ? AND ?")
+        values.extend(filters.years)
+    if filters.topic is not None:
+        clauses.append("p.row IN (SELECT passage FROM topics WHERE label = ?)")
+        values.append(filters.topic)
+    return " AND ".join(clauses), values
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _card(*row: Any) -> ReportCard:
+    (rid, title, department, province, city, county, level, year, kind, taken, path, sha256, form, pages) = row
+    identity = Identity(
+        title,
+        department,
+        Region(province, city, county),
+        Level(level) if level else None,
+        year,
+        Kind(kind) if kind else None,
+        json.loads(taken),
+    )
+    return ReportCard(rid, identity, Source(path, sha256, form, pages))
+
+
+def _stored(values: Sequence[Any], topics: tuple[TopicScore, ...]) -> StoredPassage:
+    (row, pid, text, start, stop, section, lead, page, ref, given, department, province, city, county, level, year) = values[:16]
+    role, role_score, topic = values[16:19]
+    (rid, title, kind, taken, path, sha256, form, pages) = values[19:]
+    region = Region(province, city, county)
+    passage = Passage(
+        id=pid,
+        text=text,
+        start=start,
+        end=stop,
+        section=tuple(json.loads(section)),
+        lead=lead,
+        page=page,
+        ref=ref,
+        role=Role(given) if given else None,
+        department=department,
+        region=region,
+        level=Level(level) if level else None,
+        year=year,
+    )
+    tags = Tags(Role(role), role_score, Topic(topic) if topic else None, topics)
+    card = _card(rid, title, department, province, city, county, level, year, kind, taken, path, sha256, form, pages)
+    return StoredPassage(row, passage, tags, card)
