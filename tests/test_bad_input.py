@@ -186,6 +186,7 @@ def test_deep_nesting_is_refused() -> None:
     deep = "<w:tbl><w:tr><w:tc>" * 300 + "</w:tc></w:tr></w:tbl>" * 300
     assert "XML 已损坏" in refused(word(plain_word("").replace("<w:p>", deep + "<w:p>")), "a.docx")
     assert "嵌套超过 256 层" in refused(b"<html>" + b"<div>" * 5000 + "甲".encode(), "a.html")
+    assert "一段文字超过 10 MB" in refused(b"<html><p>" + "甲".encode() * 5_000_000 + b"</p>", "a.html")
 
 
 def test_monstrous_tables_are_refused() -> None:
@@ -240,8 +241,11 @@ def test_stated_sizes_are_summed_before_anything_is_read() -> None:
 
 
 def test_part_above_its_limit() -> None:
-    noise = random.Random(3).randbytes(65536).hex().encode()
-    assert "最多 64 MiB" in refused(word(noise * 513), "a.docx")
+    parts: dict[str, bytes | str] = {
+        "[Content_Types].xml": _TYPES.format(kind="wordprocessingml.document"),
+        "word/document.xml": b"x" * (65 * MIB),
+    }
+    assert "解压后有 65 MiB，最多 64 MiB" in refused(zipped(parts, zipfile.ZIP_STORED), "a.docx")
 
 
 def test_nested_archives_share_one_budget(tmp_path: Path) -> None:
@@ -433,3 +437,15 @@ def test_broken_html_does_not_trip_the_walker_itself() -> None:
     for _ in range(200):
         page = "".join(f"<{source.choice(tags)}>文" for _ in range(40))
         assert read_html(f"<html><body>{page}".encode(), "a.html").format == "html"
+
+
+def test_errors_of_the_parsers_become_ours() -> None:
+    empty: dict[str, bytes | str] = {"[Content_Types].xml": _TYPES.format(kind="spreadsheetml.sheet")}
+    message = refused(zipped(empty), "a.xlsx")
+    assert re.search(r"文件内容已损坏或不合规范（\w+: .*），请用原来的软件打开并另存后再试", message)
+
+
+def test_endless_cell_of_a_table() -> None:
+    assert read(("指标,分值\n产出," + "x" * 200_000).encode(), "a.csv").format == "txt"
+    late = "指标,分值\n" * 60_000 + "产出," + "x" * 200_000 + "\n"
+    assert "第 60001 行不是合规的 CSV" in refused(late.encode(), "a.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,9 +14,17 @@ from nlp.readers import pdf
 from nlp.readers.pdf import read_pdf
 from nlp.records import Document, Paragraph, Table
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 LEFT, RIGHT = 90, 506  # 26 characters of 16 points
 WIDTH = (RIGHT - LEFT) // 16
 SENTENCE = "年度预算执行进度总体偏慢项目前期准备不够充分部分资金年底集中支付有关单位未按合同约定推进"
+FONT = (
+    "<</Type/Font/Subtype/CIDFontType2/BaseFont/Song/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
+    "/DW 1000/W[32 126 500]/FontDescriptor<</Type/FontDescriptor/FontName/Song/Flags 4/FontBBox[0 -200 1000 900]"
+    "/ItalicAngle 0/Ascent 880/Descent -120/CapHeight 700/StemV 80>>>>"
+)
 
 
 @dataclass
@@ -66,17 +75,16 @@ def document(*sheets: Sheet, trailer: str = "", extra: tuple[str, ...] = ()) -> 
         "<</Type/Catalog/Pages 2 0 R>>",
         f"<</Type/Pages/Count {len(sheets)}/Kids[{' '.join(f'{6 + 2 * n + len(extra)} 0 R' for n in range(len(sheets)))}]>>",
         "<</Type/Font/Subtype/Type0/BaseFont/Song/Encoding/Identity-H/DescendantFonts[4 0 R]/ToUnicode 5 0 R>>",
-        "<</Type/Font/Subtype/CIDFontType2/BaseFont/Song/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
-        "/DW 1000/W[32 126 500]/FontDescriptor<</Type/FontDescriptor/FontName/Song/Flags 4/FontBBox[0 -200 1000 900]"
-        "/ItalicAngle 0/Ascent 880/Descent -120/CapHeight 700/StemV 80>>>>",
+        FONT,
         f"<</Length {len(to_unicode)}>>stream\n{to_unicode}\nendstream",
         *extra,
     ]
     for sheet in sheets:
         content = "\n".join(sheet.commands)
+        box = f"/MediaBox[0 0 {sheet.width} {sheet.height}]/Rotate {sheet.rotate}"
+        resources = f"/Resources<</Font<</F1 3 0 R>>/XObject<</X1 6 0 R>>>>/Contents {len(objects) + 2} 0 R"
         objects += [
-            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {sheet.width} {sheet.height}]/Rotate {sheet.rotate}"
-            f"/Resources<</Font<</F1 3 0 R>>/XObject<</X1 6 0 R>>>>/Contents {len(objects) + 2} 0 R>>",
+            f"<</Type/Page/Parent 2 0 R{box}{resources}>>",
             f"<</Length {len(content)}>>stream\n{content}\nendstream",
         ]
     body = "%PDF-1.7\n"
@@ -310,7 +318,7 @@ def test_a_frame_round_text_loses_nothing() -> None:
     assert read(sheet).blocks == (Paragraph(SENTENCE + "。", page=1),)
 
 
-def split_table(second_rows: list[tuple[str, ...]], *, head: bool = True) -> tuple[Sheet, Sheet]:
+def split_table(second_rows: Sequence[tuple[str, ...]], *, head: bool = True) -> tuple[Sheet, Sheet]:
     """Return two pages of one table whose last row on page 1 stops at the border in mid-sentence."""
     first = Sheet().grid(XS, [700, 730, 790]).text(280, 815, "— 1 —", 10)
     put_row(first, 700, HEAD)
@@ -432,6 +440,24 @@ def test_a_scan_is_refused_with_what_to_do() -> None:
         read(Sheet().image(), Sheet().image())
 
 
+def test_lone_letters_of_a_font_that_is_nowhere_are_read() -> None:
+    # PDFium drops them; form fields such as this are written in one-letter pieces.
+    sheet = Sheet().grid([90, 290, 506], [100, 130]).text(100, 120, "无", 10).text(300, 120, "优", 10)
+    result = read(sheet)
+    assert cells(result.blocks[0]) == [("无", "优")]
+    assert result.warnings == ()
+
+
+def test_letters_that_stay_unread_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr("pdfplumber.open", fail)
+    result = read(Sheet().lines(100, "正文").text(LEFT, 200, "无"))
+    assert texts(result) == ["正文"]
+    assert result.warnings == ("第1页的字体没有嵌入文件，个别文字可能没有读出，请用原软件重新导出",)
+
+
 def locked(password: bytes) -> bytes:
     """Return a file that asks for the password (standard security handler, revision 2, 40-bit RC4)."""
     padding = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
@@ -494,7 +520,7 @@ def test_damage_anywhere_is_either_read_or_refused_by_our_own_error() -> None:
     dice = random.Random(20240901)
     sound = document(*split_table([("2", "农业局", "绩效目标不明确。", "已调整。")]), turned_table())
     refused = 0
-    for _ in range(150):
+    for _ in range(40):
         data = bytearray(sound)
         for _ in range(dice.choice((1, 10, 100))):
             data[dice.randrange(len(data))] = dice.randrange(256)
@@ -502,4 +528,4 @@ def test_damage_anywhere_is_either_read_or_refused_by_our_own_error() -> None:
             assert read_pdf(bytes(data), "报告.pdf").format == "pdf"
         except UnreadableFileError:
             refused += 1
-    assert 0 < refused < 150
+    assert 0 < refused < 40

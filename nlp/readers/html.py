@@ -118,8 +118,11 @@ def read_html(data: bytes, name: str) -> Document:
     # A parser of its own for each page: lxml locks a shared one against other threads.
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True)
     root = etree.fromstring(text.encode(), parser)
-    if any("depth" in entry.message for entry in parser.error_log):
-        raise UnreadableFileError(f"{name}：网页的标签嵌套超过 256 层，读不完整，请用浏览器打开后另存或复制为 .docx。")
+    # The parser says so when it stops at one of its limits, and gives what it has so far.
+    if any("XML_PARSE_HUGE" in entry.message for entry in parser.error_log):
+        raise UnreadableFileError(
+            f"{name}：网页的标签嵌套超过 256 层，或一段文字超过 10 MB，读不完整；请用浏览器打开，把正文复制为 .docx。"
+        )
     title = root.findtext(".//title") or ""
     page = _Page(name)
     page.walk(root)

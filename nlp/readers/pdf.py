@@ -11,6 +11,7 @@ Units: points (1/72 inch), y downwards from the top of the upright page; "em" is
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
 import re
 import sys
@@ -144,12 +145,13 @@ class _File:
 
     @cached_property
     def plumber(self) -> Any:
+        # It logs every flaw of a damaged file, which Python prints where a program has set up no logging.
+        logging.getLogger("pdfminer").setLevel(logging.ERROR)
         return pdfplumber.open(BytesIO(self._data))
 
     def close(self) -> None:
+        # pdfplumber holds no more than the bytes, and its own close fails on damaged files.
         self.pages.close()
-        if "plumber" in self.__dict__:
-            self.plumber.close()
 
 
 # ---------------------------------------------------------------------------------------------- what PDFium says of a page
@@ -928,7 +930,8 @@ def _framed(pages: list[_Page]) -> list[_Page]:
     for group in groups.values():
         lines = [line for page in group for line in page.lines]
         left = _edge([line.x0 for line in lines], 1)
-        right = _edge([line.x1 for line in lines], -1)
+        # Where all lines are short none reaches the edge; a right margin is hardly twice the left one.
+        right = max(_edge([line.x1 for line in lines], -1), group[0].width - 2 * left)
         framed += [
             replace(page, lines=[replace(line, indent=line.x0 - left, room=right - line.x1) for line in page.lines])
             for page in group

@@ -1,0 +1,628 @@
+"""The command ``jixiao``: each verb parses its options, calls one method, and prints.
+
+Modules that bring heavy libraries are imported inside the verbs, so that ``jixiao --help`` answers at once.
+"""
+# ruff: noqa: PLC0415 - for the reason just given
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from nlp.errors import InvalidInputError, NlpError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nlp.identity import Overrides
+    from nlp.library import Library, Progress, TaggedReport
+    from nlp.records import Filters, Frequency, Hit, IngestResult, SearchResult, Suggestion, Tags
+
+app = typer.Typer(
+    help="绩效自评报告工具箱：入库、识别问题、检索、统计、起草参考。",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+models_app = typer.Typer(help="编码器（把文字变成向量的模型）：查看、下载、校验。", no_args_is_help=True, rich_markup_mode=None)
+library_app = typer.Typer(help="报告库：查看、校验、重建、删除。", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+app.add_typer(library_app, name="library")
+
+LibraryOption = Annotated[
+    Path, typer.Option("--library", envvar="JIXIAO_LIBRARY", help="报告库所在的文件夹", show_default="./library")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="标准输出只给 JSON，供程序读取")]
+DepartmentOption = Annotated[str | None, typer.Option("--department", help="部门名称中含有的文字")]
+RegionOption = Annotated[str | None, typer.Option("--region", help="省、市或县名中含有的文字")]
+LevelOption = Annotated[str | None, typer.Option("--level", help="层级：省、市、县、乡")]
+YearOption = Annotated[str | None, typer.Option("--year", help="年度，如 2024 或 2022..2024")]
+KindOption = Annotated[str | None, typer.Option("--kind", help="类型：部门整体支出、项目支出、绩效评价、审计整改、部门决算")]
+RoleOption = Annotated[str | None, typer.Option("--role", help="角色：问题、原因、措施、成效、目标、背景（或其代码）")]
+TopicOption = Annotated[str | None, typer.Option("--topic", help="主题：预算编制、预算执行、绩效指标、内部控制、结果应用、其他（或其代码）")]
+DEFAULT_LIBRARY = Path("library")
+
+
+def main() -> None:
+    """Run the command; an error of ours becomes one line on stderr and exit code 1."""
+    try:
+        app()
+    except NlpError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("已中断。已经入库的报告都在，再次运行同一命令会接着做。", code=130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(1) from None
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print a message on stderr and leave."""
+    typer.echo(f"错误：{message}", err=True)
+    raise SystemExit(code)
+
+
+# ---------------------------------------------------------------------------------------------------------------------- verbs
+
+
+@app.command()
+def ingest(  # noqa: D103  the help text is the docstring of a verb
+    paths: Annotated[list[Path], typer.Argument(help="文件、文件夹或 .zip 压缩包", metavar="PATH…")],
+    library: LibraryOption = DEFAULT_LIBRARY,
+    department: Annotated[str | None, typer.Option("--department", help="指明部门（对本次所有文件）")] = None,
+    year: Annotated[str | None, typer.Option("--year", help="指明年度")] = None,
+    region: Annotated[str | None, typer.Option("--region", help="指明地区，如 云川省望川市青禾县")] = None,
+    level: Annotated[str | None, typer.Option("--level", help="指明层级：省、市、县、乡")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="指明类型")] = None,
+    encoder: Annotated[str | None, typer.Option("--encoder", help="新库所用的编码器（见 jixiao models list）")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """读入报告：未变的跳过，改过的替换；中断后再次运行会接着做。文件旁的 meta.csv 可指明每个文件的部门、年度等。"""
+    from nlp.library import Library
+    from nlp.views import ingest_view
+
+    said = _overrides(department=department, year=year, region=region, level=level, kind=kind)
+    with Library.open(library, encoder=encoder) as opened, _bar("入库") as show:
+        result = opened.ingest(*paths, overrides=said, progress=show, say=_whisper)
+    _print_json(ingest_view(result)) if as_json else _print_ingest(result, library)
+    if result.failed:
+        raise typer.Exit(3 if result.added + result.updated + result.unchanged else 1)
+
+
+@app.command()
+def inspect(  # noqa: D103
+    file: Annotated[Path, typer.Argument(help="一个文件", metavar="FILE")],
+    encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """查看程序从一个文件里读出了什么：身份、提纲、条目及其角色和主题；不入库。"""
+    from nlp.identity import read_meta
+    from nlp.library import Analyst
+    from nlp.views import inspection_view
+
+    if not file.is_file():
+        raise InvalidInputError(f"没有这个文件：{file}；请检查路径（文件夹请用 jixiao ingest）")
+    meta = file.parent / "meta.csv"
+    said = read_meta(meta.read_bytes()).get(file.name) if meta.is_file() else None
+    tagged = list(Analyst(encoder).inspect(file, said))
+    if as_json:
+        views = [inspection_view(item) for item in tagged]
+        _print_json(views[0] if len(views) == 1 else {"files": views})
+        return
+    for item in tagged:
+        _print_inspection(item)
+
+
+@app.command()
+def tag(  # noqa: D103
+    texts: Annotated[list[str] | None, typer.Argument(help="要标注的文字；不给则从标准输入读（每行一条，或 JSON Lines）", metavar="[TEXT…]")] = None,
+    encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
+    as_json: JsonOption = True,
+) -> None:
+    """给文字标注角色和主题；输出为 JSON Lines。"""
+    from nlp.library import Analyst
+    from nlp.views import tag_view
+
+    del as_json  # this verb speaks JSON Lines in any case
+    analyst = Analyst(encoder)
+    items = [(str(i), text) for i, text in enumerate(texts, 1)] if texts else list(_stdin_items(sys.stdin))
+    for begin in range(0, len(items), 256):
+        batch = items[begin : begin + 256]
+        for (key, text), (tags, evidence) in zip(batch, analyst.tag_texts([text for _, text in batch]), strict=True):
+            typer.echo(json.dumps(tag_view(key, text, tags, evidence), ensure_ascii=False))
+
+
+@app.command()
+def search(  # noqa: D103
+    query: Annotated[str, typer.Argument(help="词语、短语或一句话")],
+    library: LibraryOption = DEFAULT_LIBRARY,
+    department: DepartmentOption = None,
+    region: RegionOption = None,
+    level: LevelOption = None,
+    year: YearOption = None,
+    kind: KindOption = None,
+    role: RoleOption = None,
+    topic: TopicOption = None,
+    top: Annotated[int, typer.Option("--top", min=1, max=1000, help="给出几条")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """按词语和意思一起检索；筛选条件先于排序。"""
+    filters = _filters(department=department, region=region, level=level, year=year, kind=kind, role=role, topic=topic)
+    with _opened(library) as opened:
+        _show_search(opened.search(query, filters=filters, top=top), as_json=as_json)
+
+
+@app.command()
+def similar(  # noqa: D103
+    target: Annotated[str, typer.Argument(help="条目编号，或一段文字", metavar="ID-or-TEXT")],
+    library: LibraryOption = DEFAULT_LIBRARY,
+    department: DepartmentOption = None,
+    region: RegionOption = None,
+    level: LevelOption = None,
+    year: YearOption = None,
+    kind: KindOption = None,
+    role: RoleOption = None,
+    topic: TopicOption = None,
+    top: Annotated[int, typer.Option("--top", min=1, max=1000, help="给出几条")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """找相同的问题：别的部门、别的年度怎么说。"""
+    filters = _filters(department=department, region=region, level=level, year=year, kind=kind, role=role, topic=topic)
+    with _opened(library) as opened:
+        _show_search(opened.similar(target, filters=filters, top=top), as_json=as_json)
+
+
+@app.command()
+def stats(  # noqa: D103
+    library: LibraryOption = DEFAULT_LIBRARY,
+    by: Annotated[str, typer.Option("--by", help="按什么统计：topic、department、region、level、year、kind，至多两个，逗号分开")] = "topic",
+    unit: Annotated[str, typer.Option("--unit", help="passage（按条数）或 report（每份报告只计一次）")] = "passage",
+    role: Annotated[str, typer.Option("--role", help="统计哪种角色")] = "problem",
+    department: DepartmentOption = None,
+    region: RegionOption = None,
+    level: LevelOption = None,
+    year: YearOption = None,
+    kind: KindOption = None,
+    topic: TopicOption = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="另存为 Excel 工作簿")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="另存为 CSV")] = None,
+    chart: Annotated[Path | None, typer.Option("--chart", help="画成图（.png 或 .svg）")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """统计问题出现的频次。"""
+    from nlp.exports import write_csv, write_xlsx
+    from nlp.taxonomy import parse_role
+    from nlp.views import frequency_view
+
+    filters = _filters(department=department, region=region, level=level, year=year, kind=kind, topic=topic)
+    with _opened(library) as opened:
+        table = opened.frequency(_split(by), unit=unit, role=parse_role(role), filters=filters)
+    if xlsx:
+        write_xlsx(table, xlsx)
+    if csv:
+        write_csv(table, csv)
+    if chart:
+        _draw(table, chart)
+    _print_json(frequency_view(table)) if as_json else _print_frequency(table)
+    for path in (xlsx, csv, chart):
+        if path:
+            _whisper(f"已写入 {path}")
+
+
+@app.command()
+def draft(  # noqa: D103
+    problem: Annotated[str, typer.Argument(help="要解决的问题，用一句话说", metavar="TEXT")],
+    library: LibraryOption = DEFAULT_LIBRARY,
+    role: Annotated[str, typer.Option("--role", help="要哪种表述：措施，或问题")] = "measure",
+    department: DepartmentOption = None,
+    region: RegionOption = None,
+    level: LevelOption = None,
+    year: YearOption = None,
+    kind: KindOption = None,
+    top: Annotated[int, typer.Option("--top", min=1, max=50, help="给出几条")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """起草参考：别人对同类问题是怎么写措施的；句句有出处，不编造。"""
+    from nlp.taxonomy import parse_role
+    from nlp.views import suggestion_view
+
+    filters = _filters(department=department, region=region, level=level, year=year, kind=kind)
+    with _opened(library) as opened:
+        found = opened.draft(problem, role=parse_role(role), filters=filters, top=top)
+    if as_json:
+        _print_json({"problem": problem, "suggestions": [suggestion_view(item) for item in found]})
+    else:
+        _print_draft(problem, found)
+
+
+@app.command()
+def train(  # noqa: D103
+    corpus: Annotated[Path | None, typer.Option("--corpus", help="标注语料（.jsonl）所在的文件夹")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="写到哪个文件夹")] = None,
+    encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """用标注语料训练标注模型，并给出按来源组交叉验证的成绩。"""
+    from dataclasses import asdict
+
+    from nlp.library import default_tagger
+    from nlp.training import default_corpus
+    from nlp.training import train as run
+
+    folder = output or default_tagger()
+    scores = run(corpus or default_corpus(), folder, encoder, _whisper)
+    if as_json:
+        _print_json({"folder": str(folder), "cross_validation": asdict(scores)})
+        return
+    typer.echo(f"已写入 {folder}。{scores.n} 条、{scores.groups} 个来源组，按组五折交叉验证：")
+    typer.echo(f"  角色  准确率 {scores.role_accuracy:.1%}  宏平均 F1 {scores.role_macro_f1:.3f}  校准误差 {scores.role_ece:.3f}")
+    typer.echo(f"  主题  准确率 {scores.topic_accuracy:.1%}  宏平均 F1 {scores.topic_macro_f1:.3f}  校准误差 {scores.topic_ece:.3f}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--output", help="演示结果放在哪里")] = Path("demo-output"),
+) -> None:
+    """演示：用项目自带的虚构报告走一遍——入库、统计、画图、三次检索、一次起草。"""
+    from nlp.library import Library
+    from nlp.records import Filters, Role
+
+    reports = _demo_reports()
+    home = folder / "library"
+    if home.exists():
+        shutil.rmtree(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    with Library.open(home) as library, _bar("入库") as show:
+        _heading(f"一、入库：{reports}")
+        _print_ingest(library.ingest(reports, progress=show, say=_whisper), home)
+        _heading("二、哪类问题最多")
+        table = library.frequency(("topic",))
+        _print_frequency(table)
+        chart = folder / "problems.png"
+        _draw(table, chart)
+        _heading("三、检索")
+        for query, filters in (
+            ("钱年底才花出去", Filters(role=Role.PROBLEM)),
+            ("指标都是空话", Filters(role=Role.PROBLEM, years=(2022, 2023))),
+            ("东西买回来没人用", Filters(department="教育局")),
+        ):
+            _show_search(library.search(query, filters=filters, top=3), as_json=False)
+        _heading("四、起草参考")
+        problem = "绩效评价结果没有和预算安排挂钩"
+        _print_draft(problem, library.draft(problem, top=3))
+    _heading("结果放在")
+    typer.echo(f"报告库  {home}\n图      {chart}")
+    typer.echo(f"接着试  jixiao search 资金闲置 --library {home}")
+
+
+# ----------------------------------------------------------------------------------------------------------- models and library
+
+
+@models_app.command("list")
+def models_list(as_json: JsonOption = False) -> None:
+    """列出已知的编码器、许可和是否已在本机。"""
+    from dataclasses import asdict
+
+    from nlp.encoder import catalogue
+
+    cards = catalogue()
+    if as_json:
+        _print_json({"encoders": [{**asdict(card), "path": str(card.path)} for card in cards]})
+        return
+    for card in cards:
+        state = "已就绪" if card.ready else "未下载"
+        typer.echo(f"{card.name}  {card.dims} 维  {card.licence}  {state}\n    来源 {card.origin}  {card.note}")
+
+
+@models_app.command("pull")
+def models_pull(name: Annotated[str | None, typer.Argument(help="编码器名称；不给则为默认编码器")] = None) -> None:
+    """下载编码器并校验；已在本机且完好则什么也不做。"""
+    from nlp.encoder import catalogue, pull
+
+    wanted = name or catalogue()[0].name
+    typer.echo(f"{wanted} 已就绪：{pull(wanted, _whisper)}")
+
+
+@models_app.command("verify")
+def models_verify(name: Annotated[str | None, typer.Argument(help="编码器名称；不给则为默认编码器")] = None) -> None:
+    """校验本机的编码器文件。"""
+    from nlp.encoder import catalogue, verify
+
+    wanted = name or catalogue()[0].name
+    problems = verify(wanted)
+    if problems:
+        fail(f"{wanted}：{'；'.join(problems)}。请运行 jixiao models pull {wanted}")
+    typer.echo(f"{wanted} 完好")
+
+
+@library_app.command("info")
+def library_info(library: LibraryOption = DEFAULT_LIBRARY, as_json: JsonOption = False) -> None:
+    """库里有什么：份数、条数、编码器和每份报告。"""
+    from nlp.views import info_view
+
+    with _opened(library) as opened:
+        info = opened.info()
+    if as_json:
+        _print_json(info_view(info))
+        return
+    typer.echo(f"报告库 {info.path}：{info.reports} 份报告，{info.passages} 个条目，编码器 {info.encoder}")
+    for card in info.cards:
+        i = card.identity
+        typer.echo(f"  {card.id}  {i.year or '年度未知'}  {i.department or '部门未知'}  {i.kind or '类型未知'}  {i.title}")
+
+
+@library_app.command("verify")
+def library_verify(library: LibraryOption = DEFAULT_LIBRARY, as_json: JsonOption = False) -> None:
+    """校验整个库：数据库、原文位置、全文索引、向量索引。"""
+    with _opened(library) as opened:
+        problems = opened.verify()
+    if as_json:
+        _print_json({"problems": list(problems)})
+    else:
+        typer.echo("\n".join(problems) or "库完好")
+    if problems:
+        raise typer.Exit(1)
+
+
+@library_app.command("rebuild")
+def library_rebuild(library: LibraryOption = DEFAULT_LIBRARY) -> None:
+    """用现在的标注模型重新标注全部条目，并重建向量索引。"""
+    with _opened(library) as opened, _bar("重建") as show:
+        opened.rebuild(show)
+    typer.echo("已重建")
+
+
+@library_app.command("remove")
+def library_remove(
+    report: Annotated[str, typer.Argument(help="报告编号（见 jixiao library info）", metavar="REPORT")],
+    library: LibraryOption = DEFAULT_LIBRARY,
+) -> None:
+    """从库里删除一份报告（不动原文件）。"""
+    with _opened(library) as opened:
+        opened.remove(report)
+    typer.echo(f"已删除 {report}")
+
+
+# ---------------------------------------------------------------------------------------------------------- options, in and out
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Library]:
+    from nlp.library import Library
+
+    with Library.open(path, create=False) as library:
+        yield library
+
+
+def _overrides(**values: str | None) -> Overrides | None:
+    from nlp.identity import make_overrides
+    from nlp.regions import parse_region
+
+    given = {field: value for field, value in values.items() if value}
+    if not given:
+        return None
+    region = parse_region(given.pop("region", ""))
+    parts = {"province": region.province, "city": region.city, "county": region.county}
+    return make_overrides({**given, **{field: value for field, value in parts.items() if value}})
+
+
+def _filters(
+    *,
+    department: str | None,
+    region: str | None,
+    level: str | None,
+    year: str | None,
+    kind: str | None,
+    role: str | None = None,
+    topic: str | None = None,
+) -> Filters:
+    from nlp.identity import make_overrides
+    from nlp.records import Filters
+    from nlp.taxonomy import parse_role, parse_topic
+
+    closed = make_overrides({"level": level or "", "kind": kind or ""})
+    return Filters(
+        department=department,
+        region=region,
+        level=closed.level,
+        years=_years(year) if year else None,
+        kind=closed.kind,
+        role=parse_role(role) if role else None,
+        topic=parse_topic(topic) if topic else None,
+    )
+
+
+def _years(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{4})(?:(?:\.\.|-|至)(\d{4}))?", text.strip())
+    if match is None:
+        raise InvalidInputError(f"--year 应是 2024 或 2022..2024 这样的年度，得到的是“{text}”")
+    first = int(match.group(1))
+    last = int(match.group(2) or first)
+    return min(first, last), max(first, last)
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"[,，]", text) if part.strip()]
+
+
+def _stdin_items(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(lines, 1):
+        stripped = line.strip()
+        if stripped.startswith("{"):
+            try:
+                item = json.loads(stripped)
+                yield str(item.get("id", number)), str(item["text"])
+            except (ValueError, KeyError) as error:
+                raise InvalidInputError(f'标准输入第 {number} 行应是含 "text" 的 JSON，读不懂：{error}') from error
+        elif stripped:
+            yield str(number), stripped
+
+
+def _demo_reports() -> Path:
+    from importlib.resources import files
+
+    packed = Path(str(files("nlp.data"))) / "demo"
+    checkout = Path(__file__).resolve().parents[1] / "corpora" / "reports"
+    for folder in (packed, checkout):
+        if folder.is_dir():
+            return folder
+    raise NotFoundError(f"没有找到演示用的报告（{checkout}）；请在项目的文件夹里运行")
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[Progress], None]]:
+    """Show a bar on stderr with rate and time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("剩余"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[name]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, rate="", name="")
+
+        def show(progress: Progress) -> None:
+            elapsed = bar.tasks[task].elapsed or 0.0
+            rate = f"{progress.passages / elapsed:.0f} 条/秒" if elapsed and progress.passages else ""
+            bar.update(task, total=progress.total, completed=progress.done, rate=rate, name=progress.name[-30:])
+
+        yield show
+
+
+def _whisper(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _print_json(view: Any) -> None:
+    typer.echo(json.dumps(view, ensure_ascii=False))
+
+
+def _heading(text: str) -> None:
+    typer.echo(f"\n{text}\n{'─' * 40}")
+
+
+def _print_ingest(result: IngestResult, library: Path) -> None:
+    typer.echo(
+        f"新增 {result.added}，更新 {result.updated}，未变 {result.unchanged}，失败 {len(result.failed)}；"
+        f"库 {library} 现有 {result.reports} 份报告、{result.passages} 个条目（{result.seconds:.1f} 秒）"
+    )
+    for failure in result.failed:
+        typer.echo(f"  未能读入 {failure.path}：{failure.error}", err=True)
+
+
+def _print_inspection(item: TaggedReport) -> None:
+    report = item.report
+    i = report.identity
+    region = "".join(part for part in (i.region.province, i.region.city, i.region.county) if part)
+    typer.echo(f"标题  {i.title}")
+    typer.echo(f"部门  {i.department or '未知'}    地区  {region or '未知'}    层级  {i.level or '未知'}")
+    typer.echo(f"年度  {i.year or '未知'}    类型  {i.kind or '未知'}    格式  {report.source.format}")
+    typer.echo(f"依据  {'，'.join(f'{field}←{source}' for field, source in i.taken_from.items())}")
+    for warning in report.warnings:
+        typer.echo(f"注意  {warning}")
+    _heading("提纲")
+    for section in report.sections:
+        if section.level <= 3:  # noqa: PLR2004  deeper ones are items
+            typer.echo(f"{'  ' * section.level}{section.label}")
+    _heading(f"条目（{len(report.passages)}）")
+    for passage, tags in zip(report.passages, item.tags, strict=True):
+        page = f"第{passage.page}页 " if passage.page else ""
+        typer.echo(f"[{_tag_text(tags)}] {page}{passage.text[:120]}")
+    if report.links:
+        _heading(f"问题与措施的对应（{len(report.links)}）")
+        texts = {passage.id: passage.text for passage in report.passages}
+        for link in report.links:
+            typer.echo(f"{link.score:.2f}  {texts[link.problem][:40]}  →  {texts[link.measure][:40]}")
+
+
+def _tag_text(tags: Tags) -> str:
+    from nlp.taxonomy import role_name, topic_name
+
+    topics = "、".join(topic_name(topic.label) for topic in tags.topics)
+    return f"{role_name(tags.role)} {tags.role_score:.2f}{' ' + topics if topics else ''}"
+
+
+def _show_search(result: SearchResult, *, as_json: bool) -> None:
+    from nlp.views import search_view
+
+    if as_json:
+        _print_json(search_view(result))
+        return
+    typer.echo(f"\n“{result.query}”  {len(result.hits)} 条，{result.took_ms:.0f} 毫秒")
+    for hit in result.hits:
+        _print_hit(hit)
+    if result.note:
+        typer.echo(result.note)
+
+
+def _print_hit(hit: Hit) -> None:
+    passage = hit.found.passage
+    typer.echo(f"{hit.rank:>3}. [{_tag_text(hit.found.tags)}] {_marked(passage.text, hit.highlights)}")
+    typer.echo(f"     {_origin(hit.found.report.identity, passage.page)}  编号 {passage.id}  得分 {hit.score:.2f}")
+
+
+def _marked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return a text with the spans in bold where the output is a terminal."""
+    if not sys.stdout.isatty():
+        return text
+    parts, position = [], 0
+    for start, end in spans:
+        parts += [text[position:start], typer.style(text[start:end], bold=True)]
+        position = end
+    return "".join([*parts, text[position:]])
+
+
+def _origin(identity: Any, page: int | None) -> str:
+    where = f" 第{page}页" if page else ""
+    return f"{identity.department or '部门未知'} {identity.year or '年度未知'}{where}"
+
+
+def _print_frequency(table: Frequency) -> None:
+    from nlp.exports import NAMES
+    from nlp.views import shown
+
+    unit = "份报告" if table.unit == "report" else "条"
+    typer.echo(f"按{'、'.join(NAMES[dimension] for dimension in table.by)}统计，共 {table.total} {unit}；占比后为 95% 区间")
+    for row in table.rows:
+        name = "  ".join(shown(d, v) for d, v in zip(table.by, row.values, strict=True))
+        typer.echo(f"  {row.count:>5} 条  {row.reports:>4} 份报告  {row.share:>6.1%}（{row.low:.1%}～{row.high:.1%}）  {name}")
+
+
+def _draw(table: Frequency, path: Path) -> None:
+    try:
+        from nlp.charts import draw
+    except ImportError as error:
+        raise InvalidInputError("画图需要安装 charts 附加组件：pip install 'jixiao[charts]'") from error
+    from nlp.exports import NAMES
+
+    draw(table, path, f"问题频次：按{'、'.join(NAMES[dimension] for dimension in table.by)}")
+
+
+def _print_draft(problem: str, found: Iterable[Suggestion]) -> None:
+    typer.echo(f"\n问题：{problem}")
+    suggestions = list(found)
+    if not suggestions:
+        typer.echo("库里没有找到可参考的表述；请换个说法，或放宽筛选条件")
+    for number, item in enumerate(suggestions, 1):
+        passage = item.found.passage
+        typer.echo(f"{number:>3}. {passage.text}")
+        section = " / ".join(passage.section)
+        typer.echo(f"     出处：{_origin(item.found.report.identity, passage.page)}《{item.found.report.identity.title}》{section}")
+        if item.answers:
+            typer.echo(f"     所答的问题：{item.answers.passage.text}")

@@ -1,0 +1,222 @@
+"""Records as the JSON that programs read (keys may be added, never renamed)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nlp.library import Info, TaggedReport
+from nlp.records import (
+    Frequency,
+    Hit,
+    Identity,
+    IngestResult,
+    Passage,
+    ReportCard,
+    SearchResult,
+    Section,
+    Source,
+    StoredPassage,
+    Suggestion,
+    Tags,
+)
+from nlp.tagger import Evidence
+from nlp.taxonomy import parse_topic, topic_name
+
+Json = dict[str, Any]
+
+
+def report_view(report_id: str, identity: Identity, source: Source) -> Json:
+    """Return whose report it is and where it was read."""
+    return {
+        "id": report_id,
+        "title": identity.title,
+        "department": identity.department,
+        "region": {
+            "province": identity.region.province,
+            "city": identity.region.city,
+            "county": identity.region.county,
+        },
+        "level": identity.level,
+        "year": identity.year,
+        "kind": identity.kind,
+        "taken_from": identity.taken_from,
+        "source": {
+            "path": source.path,
+            "sha256": source.sha256,
+            "format": source.format,
+            "pages": source.pages,
+        },
+    }
+
+
+def card_view(card: ReportCard) -> Json:
+    """Return a report without its text."""
+    return report_view(card.id, card.identity, card.source)
+
+
+def section_view(section: Section) -> Json:
+    """Return a section."""
+    return {
+        "number": section.number,
+        "heading": section.heading,
+        "level": section.level,
+        "start": section.start,
+        "end": section.end,
+        "body": section.body,
+    }
+
+
+def tags_view(tags: Tags) -> Json:
+    """Return role, primary topic and topics."""
+    return {
+        "role": {"label": tags.role, "score": tags.role_score},
+        "primary": tags.primary,
+        "topics": [
+            {"label": topic.label, "subtopic": topic.subtopic, "score": topic.score} for topic in tags.topics
+        ],
+    }
+
+
+def passage_view(passage: Passage, tags: Tags) -> Json:
+    """Return a passage with its tags."""
+    return {
+        "id": passage.id,
+        "ref": passage.ref,
+        "text": passage.text,
+        "lead": passage.lead,
+        "section": list(passage.section),
+        "page": passage.page,
+        "start": passage.start,
+        "end": passage.end,
+        "department": passage.department,
+        "year": passage.year,
+        **tags_view(tags),
+    }
+
+
+def inspection_view(tagged: TaggedReport) -> Json:
+    """Return what the program sees in a file."""
+    report = tagged.report
+    return {
+        "report": {**report_view(report.id, report.identity, report.source), "text": report.text},
+        "sections": [section_view(section) for section in report.sections],
+        "passages": [passage_view(p, tags) for p, tags in zip(report.passages, tagged.tags, strict=True)],
+        "links": [{"problem": link.problem, "measure": link.measure, "score": link.score} for link in report.links],
+        "warnings": list(report.warnings),
+    }
+
+
+def tag_view(key: str, text: str, tags: Tags, evidence: Sequence[Evidence]) -> Json:
+    """Return the tags of a text that stands alone."""
+    return {
+        "id": key,
+        "text": text,
+        **tags_view(tags),
+        "evidence": [{"text": item.text, "weight": item.weight} for item in evidence],
+    }
+
+
+def stored_view(found: StoredPassage) -> Json:
+    """Return a passage of the library and its report."""
+    return {"passage": passage_view(found.passage, found.tags), "report": card_view(found.report)}
+
+
+def hit_view(hit: Hit) -> Json:
+    """Return a hit."""
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        **stored_view(hit.found),
+        "highlights": [list(span) for span in hit.highlights],
+        "why": {"lexical": hit.lexical, "semantic": hit.semantic},
+    }
+
+
+def search_view(result: SearchResult) -> Json:
+    """Return the answer to a search."""
+    return {
+        "query": result.query,
+        "took_ms": result.took_ms,
+        "hits": [hit_view(hit) for hit in result.hits],
+        "facets": result.facets,
+        "note": result.note,
+    }
+
+
+def frequency_view(table: Frequency) -> Json:
+    """Return a frequency table, one row a cell."""
+    rows = []
+    for row in table.rows:
+        cell: Json = {}
+        for dimension, value in zip(table.by, row.values, strict=True):
+            cell[dimension] = value
+            if dimension == "topic":
+                cell["topic_name"] = shown(dimension, value)
+        rows.append(
+            {
+                **cell,
+                "count": row.count,
+                "reports": row.reports,
+                "share": round(row.share, 4),
+                "low": round(row.low, 4),
+                "high": round(row.high, 4),
+            }
+        )
+    return {"by": list(table.by), "unit": table.unit, "rows": rows, "total": table.total}
+
+
+def shown(dimension: str, value: str | int | None) -> str:
+    """Return a dimension's value as a person reads it.
+
+    >>> shown("topic", "indicators"), shown("year", None)
+    ('绩效指标', '（未知）')
+    """
+    if value is None:
+        return "（未知）"
+    return topic_name(parse_topic(str(value))) if dimension == "topic" else str(value)
+
+
+def suggestion_view(suggestion: Suggestion) -> Json:
+    """Return reference wording with its source and the problem that it answered."""
+    passage, tags = suggestion.found.passage, suggestion.found.tags
+    return {
+        "text": passage.text,
+        "score": suggestion.score,
+        "role": tags.role,
+        "topics": [topic.label for topic in tags.topics],
+        "sources": [
+            {
+                "passage": passage.id,
+                "report": card_view(suggestion.found.report),
+                "section": list(passage.section),
+                "page": passage.page,
+            }
+        ],
+        "answers": suggestion.answers.passage.text if suggestion.answers else None,
+    }
+
+
+def ingest_view(result: IngestResult) -> Json:
+    """Return what an ingest did."""
+    return {
+        "added": result.added,
+        "updated": result.updated,
+        "unchanged": result.unchanged,
+        "failed": [{"path": failure.path, "error": failure.error} for failure in result.failed],
+        "reports": result.reports,
+        "passages": result.passages,
+        "seconds": result.seconds,
+    }
+
+
+def info_view(info: Info) -> Json:
+    """Return what a library holds."""
+    return {
+        "path": info.path,
+        "reports": info.reports,
+        "passages": info.passages,
+        "encoder": info.encoder,
+        "generation": info.generation,
+        "list": [card_view(card) for card in info.cards],
+    }
