@@ -33,7 +33,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-models_app = typer.Typer(help="编码器（把文字变成向量的模型）：查看、下载、校验。", no_args_is_help=True, rich_markup_mode=None)
+models_app = typer.Typer(
+    help="编码器（把文字变成向量的模型）：查看、下载、校验。", no_args_is_help=True, rich_markup_mode=None
+)
 library_app = typer.Typer(help="报告库：查看、校验、重建、删除。", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 app.add_typer(library_app, name="library")
@@ -46,9 +48,13 @@ DepartmentOption = Annotated[str | None, typer.Option("--department", help="部�
 RegionOption = Annotated[str | None, typer.Option("--region", help="省、市或县名中含有的文字")]
 LevelOption = Annotated[str | None, typer.Option("--level", help="层级：省、市、县、乡")]
 YearOption = Annotated[str | None, typer.Option("--year", help="年度，如 2024 或 2022..2024")]
-KindOption = Annotated[str | None, typer.Option("--kind", help="类型：部门整体支出、项目支出、绩效评价、审计整改、部门决算")]
+KindOption = Annotated[
+    str | None, typer.Option("--kind", help="类型：部门整体支出、项目支出、绩效评价、审计整改、部门决算")
+]
 RoleOption = Annotated[str | None, typer.Option("--role", help="角色：问题、原因、措施、成效、目标、背景（或其代码）")]
-TopicOption = Annotated[str | None, typer.Option("--topic", help="主题：预算编制、预算执行、绩效指标、内部控制、结果应用、其他（或其代码）")]
+TopicOption = Annotated[
+    str | None, typer.Option("--topic", help="主题：预算编制、预算执行、绩效指标、内部控制、结果应用、其他（或其代码）")
+]
 DEFAULT_LIBRARY = Path("library")
 
 
@@ -75,7 +81,7 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 
 @app.command()
-def ingest(  # noqa: D103  the help text is the docstring of a verb
+def ingest(
     paths: Annotated[list[Path], typer.Argument(help="文件、文件夹或 .zip 压缩包", metavar="PATH…")],
     library: LibraryOption = DEFAULT_LIBRARY,
     department: Annotated[str | None, typer.Option("--department", help="指明部门（对本次所有文件）")] = None,
@@ -99,7 +105,7 @@ def ingest(  # noqa: D103  the help text is the docstring of a verb
 
 
 @app.command()
-def inspect(  # noqa: D103
+def inspect(
     file: Annotated[Path, typer.Argument(help="一个文件", metavar="FILE")],
     encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
     as_json: JsonOption = False,
@@ -123,8 +129,11 @@ def inspect(  # noqa: D103
 
 
 @app.command()
-def tag(  # noqa: D103
-    texts: Annotated[list[str] | None, typer.Argument(help="要标注的文字；不给则从标准输入读（每行一条，或 JSON Lines）", metavar="[TEXT…]")] = None,
+def tag(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(help="要标注的文字；不给则从标准输入读（每行一条，或 JSON Lines）", metavar="[TEXT…]"),
+    ] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
     as_json: JsonOption = True,
 ) -> None:
@@ -142,7 +151,7 @@ def tag(  # noqa: D103
 
 
 @app.command()
-def search(  # noqa: D103
+def search(
     query: Annotated[str, typer.Argument(help="词语、短语或一句话")],
     library: LibraryOption = DEFAULT_LIBRARY,
     department: DepartmentOption = None,
@@ -162,7 +171,7 @@ def search(  # noqa: D103
 
 
 @app.command()
-def similar(  # noqa: D103
+def similar(
     target: Annotated[str, typer.Argument(help="条目编号，或一段文字", metavar="ID-or-TEXT")],
     library: LibraryOption = DEFAULT_LIBRARY,
     department: DepartmentOption = None,
@@ -182,9 +191,11 @@ def similar(  # noqa: D103
 
 
 @app.command()
-def stats(  # noqa: D103
+def stats(
     library: LibraryOption = DEFAULT_LIBRARY,
-    by: Annotated[str, typer.Option("--by", help="按什么统计：topic、department、region、level、year、kind，至多两个，逗号分开")] = "topic",
+    by: Annotated[
+        str, typer.Option("--by", help="按什么统计：topic、department、region、level、year、kind，至多两个，逗号分开")
+    ] = "topic",
     unit: Annotated[str, typer.Option("--unit", help="passage（按条数）或 report（每份报告只计一次）")] = "passage",
     role: Annotated[str, typer.Option("--role", help="统计哪种角色")] = "problem",
     department: DepartmentOption = None,
@@ -219,7 +230,7 @@ def stats(  # noqa: D103
 
 
 @app.command()
-def draft(  # noqa: D103
+def draft(
     problem: Annotated[str, typer.Argument(help="要解决的问题，用一句话说", metavar="TEXT")],
     library: LibraryOption = DEFAULT_LIBRARY,
     role: Annotated[str, typer.Option("--role", help="要哪种表述：措施，或问题")] = "measure",
@@ -245,7 +256,7 @@ def draft(  # noqa: D103
 
 
 @app.command()
-def train(  # noqa: D103
+def train(
     corpus: Annotated[Path | None, typer.Option("--corpus", help="标注语料（.jsonl）所在的文件夹")] = None,
     output: Annotated[Path | None, typer.Option("--output", help="写到哪个文件夹")] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
@@ -264,8 +275,12 @@ def train(  # noqa: D103
         _print_json({"folder": str(folder), "cross_validation": asdict(scores)})
         return
     typer.echo(f"已写入 {folder}。{scores.n} 条、{scores.groups} 个来源组，按组五折交叉验证：")
-    typer.echo(f"  角色  准确率 {scores.role_accuracy:.1%}  宏平均 F1 {scores.role_macro_f1:.3f}  校准误差 {scores.role_ece:.3f}")
-    typer.echo(f"  主题  准确率 {scores.topic_accuracy:.1%}  宏平均 F1 {scores.topic_macro_f1:.3f}  校准误差 {scores.topic_ece:.3f}")
+    typer.echo(
+        f"  角色  准确率 {scores.role_accuracy:.1%}  宏平均 F1 {scores.role_macro_f1:.3f}  校准误差 {scores.role_ece:.3f}"
+    )
+    typer.echo(
+        f"  主题  准确率 {scores.topic_accuracy:.1%}  宏平均 F1 {scores.topic_macro_f1:.3f}  校准误差 {scores.topic_ece:.3f}"
+    )
 
 
 @app.command()
@@ -357,7 +372,9 @@ def library_info(library: LibraryOption = DEFAULT_LIBRARY, as_json: JsonOption =
     typer.echo(f"报告库 {info.path}：{info.reports} 份报告，{info.passages} 个条目，编码器 {info.encoder}")
     for card in info.cards:
         i = card.identity
-        typer.echo(f"  {card.id}  {i.year or '年度未知'}  {i.department or '部门未知'}  {i.kind or '类型未知'}  {i.title}")
+        typer.echo(
+            f"  {card.id}  {i.year or '年度未知'}  {i.department or '部门未知'}  {i.kind or '类型未知'}  {i.title}"
+        )
 
 
 @library_app.command("verify")
@@ -598,10 +615,14 @@ def _print_frequency(table: Frequency) -> None:
     from nlp.views import shown
 
     unit = "份报告" if table.unit == "report" else "条"
-    typer.echo(f"按{'、'.join(NAMES[dimension] for dimension in table.by)}统计，共 {table.total} {unit}；占比后为 95% 区间")
+    typer.echo(
+        f"按{'、'.join(NAMES[dimension] for dimension in table.by)}统计，共 {table.total} {unit}；占比后为 95% 区间"
+    )
     for row in table.rows:
         name = "  ".join(shown(d, v) for d, v in zip(table.by, row.values, strict=True))
-        typer.echo(f"  {row.count:>5} 条  {row.reports:>4} 份报告  {row.share:>6.1%}（{row.low:.1%}～{row.high:.1%}）  {name}")
+        typer.echo(
+            f"  {row.count:>5} 条  {row.reports:>4} 份报告  {row.share:>6.1%}（{row.low:.1%}～{row.high:.1%}）  {name}"
+        )
 
 
 def _draw(table: Frequency, path: Path) -> None:
@@ -623,6 +644,8 @@ def _print_draft(problem: str, found: Iterable[Suggestion]) -> None:
         passage = item.found.passage
         typer.echo(f"{number:>3}. {passage.text}")
         section = " / ".join(passage.section)
-        typer.echo(f"     出处：{_origin(item.found.report.identity, passage.page)}《{item.found.report.identity.title}》{section}")
+        typer.echo(
+            f"     出处：{_origin(item.found.report.identity, passage.page)}《{item.found.report.identity.title}》{section}"
+        )
         if item.answers:
             typer.echo(f"     所答的问题：{item.answers.passage.text}")

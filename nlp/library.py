@@ -45,7 +45,7 @@ from nlp.records import (
     Suggestion,
     Tags,
 )
-from nlp.search import CANDIDATES, Scored, facets, fuse, highlight
+from nlp.search import CANDIDATES, Scored, coverage, facets, fuse, highlight
 from nlp.store import Store, TaggedPassage
 from nlp.tagger import Evidence, Sample, Tagger, core
 from nlp.words import search_words
@@ -224,7 +224,7 @@ class Library:
         progress: Callable[[Progress], None] = _silent,
         say: Callable[[str], None] = _mute,
     ) -> IngestResult:
-        """Take files, folders and archives in; unchanged files are passed over, changed ones replace their old version.
+        r"""Take files, folders and archives in; unchanged files are passed over, changed ones replace their old version.
 
         Each report goes in as one transaction: stopped anywhere and run again, the library ends up the same.
 
@@ -242,7 +242,7 @@ class Library:
         >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     report = Path(folder) / "青禾县教育局2024年度部门整体支出绩效自评报告.txt"
-        ...     _ = report.write_text("一、存在的问题\\n预算执行率偏低，部分项目资金年底才支付。", "utf-8")
+        ...     _ = report.write_text("一、存在的问题\n预算执行率偏低，部分项目资金年底才支付。", "utf-8")
         ...     with Library.open(Path(folder) / "library") as library:
         ...         result = library.ingest(report)
         ...         hit = library.search("钱花得慢").hits[0]
@@ -269,7 +269,13 @@ class Library:
             progress(Progress(len(wanted), len(wanted), passages, ""))
             self._refresh_index()
         reports, stored = self._store.counts()
-        return IngestResult(**counts, failed=tuple(failed), reports=reports, passages=stored, seconds=round(time.monotonic() - started, 2))
+        return IngestResult(
+            **counts,
+            failed=tuple(failed),
+            reports=reports,
+            passages=stored,
+            seconds=round(time.monotonic() - started, 2),
+        )
 
     def _take_in(self, file: Path, overrides: Overrides | None) -> Iterator[tuple[str, tuple[str, int] | NlpError]]:
         """Yield, for each report in a file, its name and what became of it (and its number of passages)."""
@@ -337,7 +343,9 @@ class Library:
             try:
                 lock.acquire(timeout=_LOCK_SECONDS)
             except Timeout as error:
-                raise LibraryError(f"等了 {_LOCK_SECONDS // 60} 分钟，报告库 {self.path} 仍被另一个进程占用；请稍后再试") from error
+                raise LibraryError(
+                    f"等了 {_LOCK_SECONDS // 60} 分钟，报告库 {self.path} 仍被另一个进程占用；请稍后再试"
+                ) from error
         try:
             yield
         finally:
@@ -380,25 +388,32 @@ class Library:
     def _ranked(
         self, query: str, vector: NDArray[np.float32], filters: Filters, allowed: NDArray[np.int64] | None
     ) -> list[Scored]:
-        words = dict(self._store.search_words(search_words(query), filters, CANDIDATES))
-        if not words:
-            words = dict.fromkeys(self._store.rows_containing(query, filters, CANDIDATES), 1.0)
+        asked = search_words(query)
+        by_words = [row for row, _ in self._store.search_words(asked, filters, CANDIDATES)]
+        shared = coverage(asked, self._store.word_weights(asked), self._store.words_in(by_words))
+        if not shared:
+            shared = dict.fromkeys(self._store.rows_containing(query, filters, CANDIDATES), 1.0)
         index = self._current_index()
-        near = dict(zip(*(part.tolist() for part in index.search(vector, CANDIDATES, allowed)), strict=True))
-        only_words = np.array(sorted(set(words) - set(near)), dtype=np.int64)
-        near.update(zip(*(part.tolist() for part in index.search(vector, len(only_words), only_words)), strict=True))
-        tags = self._analyst.tagger.predict([Sample(query, role=Role.PROBLEM)], vector[None, :])[0]
-        same = [
-            item.row
-            for item in self._store.passages(sorted(set(words) | set(near)))
-            if item.tags.primary is tags.primary and tags.topics and tags.topics[0].score >= 0.5  # noqa: PLR2004  more likely than all others
-        ]
-        return fuse(words, near, same)
+        near = _pairs(index.search(vector, CANDIDATES, allowed))
+        only_words = np.array(sorted(shared.keys() - near.keys()), dtype=np.int64)
+        near |= _pairs(index.search(vector, len(only_words), only_words))
+        rows = sorted(near)
+        meant = self._analyst.tagger.predict([Sample(query, role=Role.PROBLEM)], vector[None, :])[0].topics[0]
+        sure = meant.score >= 0.5  # noqa: PLR2004  more likely than all other topics together
+        same = self._store.rows_with_topic(rows, meant.label) if sure else set()
+        return fuse(shared, near, same, self._store.lengths(rows))
 
     def _hits(self, ranked: Sequence[Scored], query: str) -> tuple[Hit, ...]:
         found = self._store.passages([candidate.row for candidate in ranked])
         return tuple(
-            Hit(rank, round(c.score, 4), item, round(c.lexical, 4), round(c.semantic, 4), highlight(item.passage.text, query))
+            Hit(
+                rank,
+                round(c.score, 4),
+                item,
+                round(c.lexical, 4),
+                round(c.semantic, 4),
+                highlight(item.passage.text, query),
+            )
             for rank, (c, item) in enumerate(zip(ranked, found, strict=True), 1)
         )
 
@@ -458,7 +473,11 @@ class Library:
         filters = filters or Filters()
         stated = self.search(problem, filters=replace(filters, role=Role.PROBLEM, topic=None), top=8 * top)
         if role is not Role.MEASURE:
-            wanted = stated if role is Role.PROBLEM else self.search(problem, filters=replace(filters, role=role), top=8 * top)
+            wanted = (
+                stated
+                if role is Role.PROBLEM
+                else self.search(problem, filters=replace(filters, role=role), top=8 * top)
+            )
             return choose((Suggestion(hit.score, hit.found) for hit in wanted.hits), top)
         linked = [
             Suggestion(round(hit.score * score, 4), measure, hit.found)
@@ -536,6 +555,11 @@ class Library:
         elif saved is not None and len(saved) != passages:
             problems.append(f"向量索引有 {len(saved)} 条，库中有 {passages} 条；请运行 jixiao library rebuild")
         return tuple(problems)
+
+
+def _pairs(found: tuple[NDArray[np.int64], NDArray[np.float32]]) -> dict[int, float]:
+    keys, scores = found
+    return dict(zip(keys.tolist(), scores.tolist(), strict=True))
 
 
 def _files(path: Path) -> list[Path]:

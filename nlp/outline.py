@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import nsmallest
 from importlib.resources import files
+from typing import NamedTuple
 
 from nlp.records import Line, Section
-from nlp.text import END_MARKS, Text
+from nlp.text import END_MARKS, Text, in_grid
 
 _CN = "零〇一二三四五六七八九十百"
 _MARK_FORMS: tuple[tuple[str, str], ...] = (
@@ -23,7 +26,7 @@ _MARK_FORMS: tuple[tuple[str, str], ...] = (
     ("cn", rf"([{_CN}]+)[、．.]\s*"),
     ("cn_paren", rf"[（(]([{_CN}]+)[）)][、．.]?\s*"),
     ("dotted", r"(\d{1,2}(?:[.．]\d{1,2}){1,3})[、．.]?\s*(?![\d%％‰万亿元个年月日])"),
-    ("arabic", r"(\d{1,3})(?:[、．]|[.](?!\d)|,(?!\d))\s*"),
+    ("arabic", r"(\d{1,3}) ?(?:[、．]|[.](?!\d)|,(?!\d))\s*"),
     ("arabic_paren", r"[（(](\d{1,3})[）)][、．.]?\s*"),
     ("half_paren", r"(\d{1,2})[）)]\s*"),
     ("circled", r"([①-⑳])\s*"),
@@ -40,10 +43,13 @@ _RANK = {
     "circled": 5,
 }
 _STYLED = "styled"
+_ONLY = {kind: frozenset({kind}) for kind in (*_RANK, _STYLED)}
 
 _AMOUNT = re.compile(r"\d[\d.,]*[万亿]?元|[%％]")
 _LONGEST_HEADING = 42
 _LONGEST_RUN_IN = 32
+_SHORTEST_CONTENTS = 3
+_LEADERS = re.compile(r"[.…·\s]*(?:[.…·\s]\d{1,4})?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,11 @@ def chinese_number(digits: str) -> int:
 
     >>> [chinese_number(n) for n in ("九", "十", "十二", "二十", "三十一", "一百零五")]
     [9, 10, 12, 20, 31, 105]
+    >>> chinese_number("二〇"), chinese_number("甲")
+    (20, 0)
     """
+    if len(digits) > 1 and not re.search("[十百]", digits):
+        return int("".join(str(chinese_number(digit)) for digit in digits))
     total, current = 0, 0
     for char in digits:
         if char in "十百":
@@ -123,11 +133,31 @@ def find_outline(text: Text) -> Outline:
     colon or full stop (a heading that runs into the text). A numbered line with nothing under it is an item of a list
     and no heading, except at level 1.
     """
-    entries = list(_entries(text))
+    contents = _contents(text)
+    entries = [entry for entry in _entries(text) if entry.index not in contents]
     levels = _levels([entry.step for entry in entries])
     placed = [_Placed(entry, level) for entry, level in zip(entries, levels, strict=True)]
     headings = _without_empty([p for p in placed if p.entry.body is not None], text)
-    return Outline(tuple(_sections(headings, placed, text)), {p.entry.index: p.entry.body or 0 for p in headings})
+    bodies = {index: text.lines[index].end for index in contents}
+    bodies |= {p.entry.index: p.entry.body or 0 for p in headings}
+    return Outline(tuple(_sections(headings, placed, text)), bodies)
+
+
+def _contents(text: Text) -> set[int]:
+    """Return the lines of a table of contents: before any sentence, marks together of which three or more stand again."""
+    words = [re.sub(r"\s", "", _LEADERS.sub("", text.of(line))) for line in text.lines]
+    again = {word for word, count in Counter(words).items() if count > 1}
+    run: dict[str, int] = {}
+    for index, word in enumerate(words):
+        marked = find_mark(word) is not None and not in_grid(text.lines[index])
+        if marked and word not in run:
+            run[word] = index
+        elif len(again & run.keys()) >= _SHORTEST_CONTENTS or "。" in word:
+            break
+        else:
+            run.clear()
+    known = len(again & run.keys())
+    return set(run.values()) if known >= _SHORTEST_CONTENTS and 2 * known > len(run) else set()
 
 
 # ---------------------------------------------------------------------------------------------------- candidates for headings
@@ -161,24 +191,29 @@ class _Placed:
 
 
 def _entries(text: Text) -> Iterator[_Entry]:
+    marks = {index: _mark_of(text, line) for index, line in enumerate(text.lines) if not in_grid(line)}
+    has_top_marks = any(mark is not None and mark.kind in {"part", "cn"} for mark in marks.values())
+    # Where the title has a style of its own ("h1"), the first level of the outline is the second of the styles.
+    styles = [text.lines[index].heading for index, mark in marks.items() if mark is not None]
+    above = min((style for style in styles if style is not None), default=1) - 1
     marked_before = False
-    has_top_marks = any(
-        line.table is None and (mark := find_mark(text.of(line))) is not None and mark.kind in {"part", "cn"}
-        for line in text.lines
-    )
-    for index, line in enumerate(text.lines):
-        if line.table is not None:
-            continue
-        words = text.of(line)
-        mark = find_mark(words)
-        if mark is not None and mark.width < len(words):
-            body = _heading_end(words, mark, styled=line.heading is not None)
+    for index, mark in marks.items():
+        line, words = text.lines[index], text.of(text.lines[index])
+        style = None if line.heading is None else max(1, line.heading - above)
+        if mark is not None:
+            body = _heading_end(words, mark, styled=style is not None)
             marked_before = True
-            step = _Step(mark.kind, mark.value, line.heading, body == len(words))
+            step = _Step(mark.kind, mark.value, style, body == len(words))
             yield _Entry(index, line, mark, None if body is None else line.start + body, step)
         elif _is_unnumbered_heading(words, line) and not (not marked_before and _is_title(words)):
-            level = line.heading or (2 if has_top_marks else 1)
+            level = style or (2 if has_top_marks else 1)
             yield _Entry(index, line, None, line.end, _Step(_STYLED, 0, level, is_heading=True))
+
+
+def _mark_of(text: Text, line: Line) -> Mark | None:
+    words = text.of(line)
+    mark = find_mark(words)
+    return mark if mark is not None and mark.width < len(words) else None
 
 
 def _is_unnumbered_heading(words: str, line: Line) -> bool:
@@ -209,6 +244,7 @@ def _heading_end(words: str, mark: Mark, *, styled: bool) -> int | None:
     if run_in and not _AMOUNT.search(run_in.group(1)) and (run_in.group(2) != "。" or "，" not in run_in.group(1) or len(run_in.group(1)) <= 20):
         return mark.width + run_in.end()
     glued = re.match(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ]?(?=(?:无|暂无|没有)[。.]?$)", rest)
+    glued = glued or (heads()["glued"].match(rest) if _RANK[mark.kind] <= _RANK["cn_paren"] else None)
     if glued:
         return mark.width + glued.end()
     spaced = re.match(rf"(\S{{2,{_LONGEST_RUN_IN}}}) (?=\S{{4,}})", rest)
@@ -232,16 +268,26 @@ def _without_empty(placed: Sequence[_Placed], text: Text) -> list[_Placed]:
 
 
 def _sections(headings: Sequence[_Placed], placed: Sequence[_Placed], text: Text) -> Iterator[Section]:
+    ends = _ends(placed, len(text.text))
     for p in headings:
         line, mark = p.entry.line, p.entry.mark
         body = p.entry.body or line.end
-        later = (q.entry.line.start for q in placed if q.entry.index > p.entry.index and q.level <= p.level)
-        end = next(later, len(text.text))
         width = mark.width if mark else 0
         heading = text.text[line.start + width : body].strip().rstrip("：:。.").strip()
-        yield Section(
-            text.text[line.start : line.start + width].strip(), heading, p.level, line.start, max(end, body), body
-        )
+        number = text.text[line.start : line.start + width].strip()
+        yield Section(number, heading, p.level, line.start, max(ends[p.entry.index], body), body)
+
+
+def _ends(placed: Sequence[_Placed], end_of_text: int) -> dict[int, int]:
+    """Return where each line's section ends: where the next one of its level or a higher one starts."""
+    ends: dict[int, int] = {}
+    later: list[_Placed] = []  # the nearest further on first from behind, each of a higher level than the one behind it
+    for p in reversed(placed):
+        while later and later[-1].level > p.level:
+            later.pop()
+        ends[p.entry.index] = later[-1].entry.line.start if later else end_of_text
+        later.append(p)
+    return ends
 
 
 # ------------------------------------------------------------------------------------------- levels: the cheapest reading
@@ -254,6 +300,7 @@ _SAME_KIND_AS_OPEN = 3.0
 _AGAINST_RANK = 1.5
 _ROOT_RANK = 0.4
 _OTHER_KIND = 2.0
+_PART_AND_OTHER = 4.0
 _KIND_SEEN_IN_LIST = 1.0
 _REPEAT = 3.0
 _SKIP = 3.0
@@ -266,9 +313,8 @@ _ITEM_AT_TOP = 1.5
 _BEAM = 24
 
 
-@dataclass(frozen=True, slots=True)
-class _List:
-    """An open list: the kinds of its marks, its last value and its level."""
+class _List(NamedTuple):
+    """An open list: the kinds of its marks, its last value and its level (a tuple, for hashing is what takes the time)."""
 
     kinds: frozenset[str]
     kind: str
@@ -279,8 +325,7 @@ class _List:
 _Stack = tuple[_List, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     """A way to read the marks so far: what it cost, which lists are open, and the readings before it."""
 
     cost: float
@@ -296,9 +341,10 @@ def _levels(steps: Sequence[_Step]) -> list[int]:
         for reading in beam:
             for cost, stack in _moves(reading.stack, step):
                 total = reading.cost + cost
-                if stack not in best or total < best[stack].cost:
+                known = best.get(stack)
+                if known is None or total < known.cost:
                     best[stack] = _Reading(total, stack, reading)
-        beam = sorted(best.values(), key=lambda reading: reading.cost)[:_BEAM]
+        beam = nsmallest(_BEAM, best.values(), key=_cost)
     levels: list[int] = []
     reading: _Reading | None = beam[0]
     while reading is not None and reading.stack:
@@ -307,20 +353,25 @@ def _levels(steps: Sequence[_Step]) -> list[int]:
     return levels[::-1]
 
 
+def _cost(reading: _Reading) -> float:
+    return reading.cost
+
+
 def _moves(stack: _Stack, step: _Step) -> Iterator[tuple[float, _Stack]]:
     if step.kind == _STYLED:
         level = step.style or 1
         kept = tuple(item for item in stack if item.level < level)
-        yield 0.0, (*kept, _List(frozenset({_STYLED}), _STYLED, 0, level))
+        yield 0.0, (*kept, _List(_ONLY[_STYLED], _STYLED, 0, level))
         return
     for depth, item in enumerate(stack):
         if item.kind != _STYLED:
-            grown = _List(item.kinds | {step.kind}, step.kind, step.value, item.level)
+            kinds = item.kinds if step.kind in item.kinds else item.kinds | _ONLY[step.kind]
+            grown = _List(kinds, step.kind, step.value, item.level)
             yield _going_on(item, step) + _fit(step, item.level), (*stack[:depth], grown)
     for depth in range(max(0, len(stack) - 1), len(stack) + 1):
         parents = stack[:depth]
         level = parents[-1].level + 1 if parents else 1
-        fresh = _List(frozenset({step.kind}), step.kind, step.value, level)
+        fresh = _List(_ONLY[step.kind], step.kind, step.value, level)
         sibling = _SIBLING_LIST if depth < len(stack) else 0.0
         yield _opening(parents, step) + sibling + _fit(step, level), (*parents, fresh)
 
@@ -328,6 +379,8 @@ def _moves(stack: _Stack, step: _Step) -> Iterator[tuple[float, _Stack]]:
 def _going_on(item: _List, step: _Step) -> float:
     cost = 0.0
     if step.kind != item.kind:
+        if "part" in {step.kind, item.kind}:
+            cost += _PART_AND_OTHER  # no word processor loses its number and leaves another
         cost += _KIND_SEEN_IN_LIST if step.kind in item.kinds else _OTHER_KIND
     ahead = step.value - item.value
     if ahead == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nlp.records import StoredPassage, Topic
@@ -14,9 +14,11 @@ CANDIDATES = 200
 # The cosine at which two Chinese texts of this field begin to have something in common, and at which they say the same,
 # for the default encoder; read off random and matching pairs of our own labelled passages.
 _COSINE_FLOOR, _COSINE_TOP = 0.68, 0.95
-_SEMANTIC, _LEXICAL, _TOPIC = 0.5, 0.4, 0.1
+_SEMANTIC, _LEXICAL, _TOPIC = 0.45, 0.4, 0.15
 # A hit without a shared word has to be near in meaning to be evidence at all.
 _LEAST_SEMANTIC = 0.15
+# A passage of a few characters ("无。") is near to everything; below this length its nearness counts in proportion.
+_SHORT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +31,46 @@ class Scored:
     semantic: float
 
 
+def coverage(
+    query: Iterable[str], weights: Mapping[str, float], passages: Mapping[int, frozenset[str]]
+) -> dict[int, float]:
+    """Return how much of what the query asks each passage says, from 0 to 1: the weight of the words that they share.
+
+    Unlike a BM25 score, this tells a passage that shares all that matters from the best of those that share little.
+
+    >>> coverage(["资金", "闲置"], {"资金": 1.0, "闲置": 3.0}, {7: frozenset({"闲置", "设备"})})
+    {7: 0.75}
+    """
+    words = set(query)
+    whole = sum(weights[word] for word in words)
+    return {row: sum(weights[word] for word in words & own) / whole if whole else 0.0 for row, own in passages.items()}
+
+
 def fuse(
-    lexical: Mapping[int, float], semantic: Mapping[int, float], same_topic: Iterable[int] = ()
+    lexical: Mapping[int, float],
+    semantic: Mapping[int, float],
+    same_topic: Collection[int] = (),
+    lengths: Mapping[int, int] | None = None,
 ) -> list[Scored]:
     """Return candidates by fused score, best first; those without evidence are left out.
 
     Args:
-        lexical: BM25 score by key.
-        semantic: Cosine by key. A key that only words found counts with the floor.
+        lexical: Share of the query's words by key, from 0 to 1.
+        semantic: Cosine by key.
         same_topic: Keys of passages with the topic that the query seems to ask for.
+        lengths: Characters of the passages, where they are short.
 
-    >>> [(c.row, round(c.score, 2)) for c in fuse({1: 8.0, 2: 2.0}, {1: 0.95, 3: 0.5})]
-    [(1, 0.9), (2, 0.1)]
+    >>> [(c.row, round(c.score, 2)) for c in fuse({1: 1.0, 2: 0.25}, {1: 0.95, 3: 0.5})]
+    [(1, 0.85), (2, 0.1)]
     """
-    top = max(lexical.values(), default=0.0)
-    favoured = set(same_topic)
     scored = []
     for row in lexical.keys() | semantic.keys():
-        words = max(lexical.get(row, 0.0), 0.0) / top if top > 0 else 0.0
         cosine = semantic.get(row, 0.0)
         meaning = min(1.0, max(0.0, (cosine - _COSINE_FLOOR) / (_COSINE_TOP - _COSINE_FLOOR)))
-        if row in lexical or meaning >= _LEAST_SEMANTIC:
-            score = _LEXICAL * words + _SEMANTIC * meaning + _TOPIC * (row in favoured)
+        meaning *= min(1.0, (lengths or {}).get(row, _SHORT) / _SHORT)
+        words = lexical.get(row, 0.0)
+        if words > 0 or meaning >= _LEAST_SEMANTIC:
+            score = _LEXICAL * words + _SEMANTIC * meaning + _TOPIC * (row in same_topic)
             scored.append(Scored(row, score, words, cosine))
     return sorted(scored, key=lambda item: (-item.score, item.row))
 

@@ -8,6 +8,7 @@ vector index) carries the generation that it was made from.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -417,12 +418,50 @@ class Store:
         if not query:
             return []
         where, values = _where(filters)
-        match = " OR ".join('"' + word.replace('"', '""') + '"' for word in dict.fromkeys(query))
+        match = " OR ".join(_quoted(word) for word in dict.fromkeys(query))
         sql = (
             "SELECT w.rowid, -bm25(words) AS score FROM words w JOIN passages p ON p.row = w.rowid "  # noqa: S608  from our own words
             f"WHERE words MATCH ? {'AND ' + where if where else ''} ORDER BY score DESC, w.rowid LIMIT ?"
         )
         return [(int(row), float(score)) for row, score in self._db.execute(sql, (match, *values, limit))]
+
+    def word_weights(self, words: Sequence[str]) -> dict[str, float]:
+        """Return, for each word, how much it tells: its inverse document frequency, as in BM25 with a floor of zero."""
+        total = self._db.execute("SELECT count(*) FROM words").fetchone()[0]
+        weights = {}
+        for word in dict.fromkeys(words):
+            count = self._db.execute("SELECT count(*) FROM words WHERE words MATCH ?", (_quoted(word),)).fetchone()[0]
+            weights[word] = math.log(1 + (total - count + 0.5) / (count + 0.5))
+        return weights
+
+    def words_in(self, rows: Sequence[int]) -> dict[int, frozenset[str]]:
+        """Return the indexed words of passages, by key."""
+        found: dict[int, frozenset[str]] = {}
+        for begin in range(0, len(rows), _CHUNK):
+            chunk = [int(row) for row in rows[begin : begin + _CHUNK]]
+            marks = ",".join("?" * len(chunk))
+            for row, terms in self._db.execute(f"SELECT rowid, terms FROM words WHERE rowid IN ({marks})", chunk):  # noqa: S608  only question marks
+                found[row] = frozenset(terms.split())
+        return found
+
+    def lengths(self, rows: Sequence[int]) -> dict[int, int]:
+        """Return how many characters each passage has, by key."""
+        found: dict[int, int] = {}
+        for begin in range(0, len(rows), _CHUNK):
+            chunk = [int(row) for row in rows[begin : begin + _CHUNK]]
+            marks = ",".join("?" * len(chunk))
+            found.update(self._db.execute(f"SELECT row, length(text) FROM passages WHERE row IN ({marks})", chunk))  # noqa: S608  only question marks
+        return found
+
+    def rows_with_topic(self, rows: Sequence[int], topic: Topic) -> set[int]:
+        """Return those of the passages whose primary topic is this one."""
+        found: set[int] = set()
+        for begin in range(0, len(rows), _CHUNK):
+            chunk = [int(row) for row in rows[begin : begin + _CHUNK]]
+            marks = ",".join("?" * len(chunk))
+            sql = f"SELECT row FROM passages WHERE topic = ? AND row IN ({marks})"  # noqa: S608  only question marks
+            found.update(row[0] for row in self._db.execute(sql, (topic, *chunk)))
+        return found
 
     def rows_containing(self, text: str, filters: Filters, limit: int) -> list[int]:
         """Return keys of passages that contain the very characters."""
@@ -485,6 +524,10 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         clauses.append("p.row IN (SELECT passage FROM topics WHERE label = ?)")
         values.append(filters.topic)
     return " AND ".join(clauses), values
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"'
 
 
 def _json(value: object) -> str:

@@ -32,7 +32,8 @@ _INVISIBLE = dict.fromkeys(
 )
 _SPACE = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _FULL_WIDTH = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＋＝]|(?<=[0-9０-９])．")
-_COMPATIBLE = re.compile(r"[\u2e80-\u2fdf\uf900-\ufaff]")
+# Radicals and compatibility ideographs, and numbers that are one character with their brackets or stop: ⑴ ⒈ ㈠.
+_COMPATIBLE = re.compile(r"[\u2e80-\u2fdf\uf900-\ufaff\u2474-\u249b\u3220-\u3229]")
 _PRIVATE = re.compile(r"[\ue000-\uf8ff]")
 _SPACE_BY_WIDE = re.compile(rf"(?<=[{_WIDE}]) (?=[^{CJK}\s])|(?<=[^{CJK}\s]) (?=[{_WIDE}])|(?<=\d) (?=[%‰])")
 _SPELLED_OUT = re.compile(rf"(?:(?<=^)|(?<=[^{CJK}]))[{CJK}](?: [{CJK}])+(?=$|[^{CJK}])")
@@ -42,7 +43,11 @@ _PAGE_MARK = re.compile(
     r"[—\-–－―_~·• ]{1,6}\d{1,4}[—\-–－―_~·• ]{1,6}|第 ?\d{1,4} ?页(?:[ /，,]*共 ?\d{1,4} ?页)?|\d{1,4} ?/ ?\d{1,4}|page ?\d{1,4}(?: ?of ?\d{1,4})?",
     re.IGNORECASE,
 )
+_MARK_IN_LINE = re.compile(rf"(?<=[{CJK}，、])\s*[—–-] \d{{1,4}} [—–-]\s*(?=[{CJK}])")
 _BARE_NUMBER = re.compile(r"\d{1,3}")
+_LONGEST_RUNNING_HEAD = 40
+_SHORTEST_PROSE = 40  # a shorter line without a full stop may be a heading
+_SHORTEST_REST = 4
 # The beginning of a paragraph that can never go on a line before it: a mark of enumeration or a bracketed head.
 _STARTER = re.compile(
     r"第[一二三四五六七八九十百]+(?:部分|章|节)|[一二三四五六七八九十百]+[、．.]|[（(][一二三四五六七八九十\d]{1,3}[）)]|\d{1,2}(?:[、．]|\.(?!\d))"
@@ -62,6 +67,11 @@ class Text:
         return self.text[line.start : line.end]
 
 
+def in_grid(line: Line) -> bool:
+    """Return whether a line is a row of cells; a row of one cell is a line of prose that happens to stand in a table."""
+    return len(line.cells) > 1
+
+
 def clean(text: str) -> str:
     """Return one paragraph's characters with debris removed and widths and spaces unified; tabs are kept.
 
@@ -70,7 +80,14 @@ def clean(text: str) -> str:
     >>> clean("绩 效 自 评 报 告")
     '绩效自评报告'
     """
-    text = _DEBRIS.sub("", text).translate(_INVISIBLE)
+    previous = None
+    while previous != text:  # what one pass takes away can bring together what the next one knows
+        previous, text = text, _clean_once(text)
+    return text
+
+
+def _clean_once(text: str) -> str:
+    text = _DEBRIS.sub("", text.translate(_INVISIBLE))
     text = _COMPATIBLE.sub(_nfkc, _FULL_WIDTH.sub(_nfkc, text))
     text = _PRIVATE.sub("·", text)
     return "\t".join(_tidy_spaces(cell) for cell in text.split("\t")).rstrip("\t")
@@ -85,22 +102,18 @@ def _tidy_spaces(text: str) -> str:
     if " " not in text:
         return text
     text = _SPELLED_OUT.sub(lambda match: match.group().replace(" ", ""), text)
-    text = _DECIMAL_GAP.sub(".", text)
-    previous = ""
-    while previous != text:  # neighbouring gaps share a character, so one pass can leave every second one
-        previous, text = text, _SPACE_BY_WIDE.sub("", text)
-    return text
+    return _SPACE_BY_WIDE.sub("", _DECIMAL_GAP.sub(".", text))
 
 
 def compose(document: Document) -> Text:
     """Return the mended text of a document with one line per paragraph and per table row.
 
     In documents whose lines may be broken (``document.wrapped``) page marks and running heads are dropped and broken
-    lines joined; elsewhere a paragraph of the file is a paragraph here.
+    lines joined; elsewhere a paragraph of the file is a paragraph here, unless it stops in mid-sentence and the next
+    one ends the sentence. Rows of one cell that stand above a table or make up a whole one are lines of prose.
     """
     pieces = list(_pieces(document))
-    if document.wrapped:
-        pieces = _join_broken(_drop_page_marks(pieces))
+    pieces = _join_broken(_drop_page_marks(pieces)) if document.wrapped else _join_split(pieces)
     lines: list[Line] = []
     parts: list[str] = []
     position = 0
@@ -136,7 +149,7 @@ def _pieces(document: Document) -> Iterator[_Piece]:
             tables += 1
             continue
         for raw in block.text.split("\n"):
-            text = clean(_TABLE_GAP.sub(_gap_to_tab, raw) if document.wrapped else raw)
+            text = clean(_TABLE_GAP.sub(_gap_to_tab, _MARK_IN_LINE.sub("", raw)) if document.wrapped else raw)
             tabbed = "\t" in text.strip("\t")
             if tabbed and not in_tabbed:
                 tables += 1
@@ -158,10 +171,26 @@ def _gap_to_tab(match: re.Match[str]) -> str:
 
 
 def _table_pieces(table: Table, number: int) -> Iterator[_Piece]:
+    in_grid = False
     for row in table.rows:
-        cells = [clean(cell.replace("\t", " ").replace("\n", "")) for cell in row.cells]
-        if any(cells):
-            yield _Piece("\t".join(cells), row.page, table=number)
+        filled = [cell for cell in row.cells if cell.strip()]
+        in_grid = in_grid or len(filled) > 1
+        if in_grid:
+            cells = [_one_line(cell) for cell in row.cells]
+            if any(cells):
+                yield _Piece("\t".join(cells), row.page, table=number)
+        elif filled:
+            lines = (clean(line.replace("\t", " ")) for line in filled[0].split("\n"))
+            yield from (_Piece(line, row.page, table=number) for line in lines)
+
+
+def _one_line(cell: str) -> str:
+    """Return a cell's text as one line; where an item begins within it, a space parts it from the one before."""
+    text = ""
+    for line in cell.replace("\t", " ").split("\n"):
+        part = clean(line)
+        text += f" {part}" if text and _STARTER.match(part) else part
+    return text
 
 
 def _cell_spans(text: str, start: int) -> Iterator[tuple[int, int]]:
@@ -177,10 +206,15 @@ def _drop_page_marks(pieces: Sequence[_Piece]) -> list[_Piece]:
     marks = {i for i, piece in enumerate(pieces) if piece.table is None and _PAGE_MARK.fullmatch(piece.text)}
     marks |= _counting_numbers(pieces)
     beside = Counter(pieces[i].text for mark in marks for i in _neighbours(pieces, mark))
-    heads = {text for text, count in beside.items() if count > 1 and count >= len(marks) / 2 and len(text) <= 40}
-    near = {i for mark in marks for i in _neighbours(pieces, mark) if pieces[i].text in heads}
+    heads = {text for text, count in beside.items() if count > 1 and count >= len(marks) / 2 and _may_run(text)}
+    near = {i for mark in marks for i in _neighbours(pieces, mark) if pieces[i].text in heads and i not in marks}
     # Where a page mark stood between the halves of a sentence, no blank line is left that would part them.
     return [piece for i, piece in enumerate(pieces) if i not in marks and i not in near]
+
+
+def _may_run(text: str) -> bool:
+    """Return whether a line that is repeated beside page marks may be a running head."""
+    return len(text) <= _LONGEST_RUNNING_HEAD and text[-1] not in END_MARKS and not _STARTER.match(text)
 
 
 def _counting_numbers(pieces: Sequence[_Piece]) -> set[int]:
@@ -197,7 +231,7 @@ def _neighbours(pieces: Sequence[_Piece], place: int) -> Iterator[int]:
         i = place + step
         while 0 <= i < len(pieces) and not pieces[i].text:
             i += step
-        if 0 <= i < len(pieces):
+        if 0 <= i < len(pieces) and pieces[i].table is None:
             yield i
 
 
@@ -236,8 +270,31 @@ def _goes_on(
         return True
     if full:
         return True
-    # A page break in mid-sentence: a long paragraph without an end, and something that is no heading after it.
-    return len(before.text) > 40 and re.search(r"[，。；]", before.text) is not None and len(piece.text) > 4
+    return _is_broken_off(before, piece)  # by a page break
+
+
+def _join_split(pieces: Sequence[_Piece]) -> list[_Piece]:
+    """Join the two halves of a sentence that an editor's stray return parted: none of them may look whole."""
+    joined: list[_Piece] = []
+    for piece in pieces:
+        if joined and _is_broken_off(joined[-1], piece) and piece.text[-1] in END_MARKS + _CLOSERS:
+            joined[-1] = replace(joined[-1], text=_glue(joined[-1].text, piece.text))
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _is_broken_off(before: _Piece, piece: _Piece) -> bool:
+    """Return whether ``before`` is prose that stops in mid-sentence and ``piece`` is no heading, item or row."""
+    return (
+        bool(piece.text)
+        and all(part.table is None and not part.heading for part in (before, piece))
+        and len(before.text) > _SHORTEST_PROSE
+        and before.text.rstrip(_CLOSERS)[-1:] not in {"", *END_MARKS}
+        and re.search(r"[，。；]", before.text) is not None
+        and len(piece.text) > _SHORTEST_REST
+        and not _STARTER.match(piece.text)
+    )
 
 
 def _wrap_width(texts: Iterable[str]) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import platform
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def train(corpus: Path, folder: Path, encoder: str | None = None, say: Callable[
     tagger, scores = Tagger.fit(samples, vectors, model.fingerprint)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths))
     manifest = {
-        "created": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "created": dt.datetime.now(tz=dt.UTC).date().isoformat(),
         "corpus": {"files": [path.name for path in paths], "passages": len(samples), "sha256": digest.hexdigest()},
         "encoder_name": model.name,
         "cross_validation": asdict(scores),

@@ -72,9 +72,7 @@ def tags_view(tags: Tags) -> Json:
     return {
         "role": {"label": tags.role, "score": tags.role_score},
         "primary": tags.primary,
-        "topics": [
-            {"label": topic.label, "subtopic": topic.subtopic, "score": topic.score} for topic in tags.topics
-        ],
+        "topics": [{"label": topic.label, "subtopic": topic.subtopic, "score": topic.score} for topic in tags.topics],
     }
 
 

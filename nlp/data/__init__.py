@@ -1,0 +1,1 @@
+"""Data that the rooms read: taxonomy, headings, lexicon, regions, encoders."""
