@@ -3,15 +3,18 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check docs bench clean
 
 setup: $(VENV)/.ready
 
+# pip is told to be quiet about what it does; warnings and errors still show.
 $(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "需要 Python 3.11 或更新的版本，现在是 " + sys.version.split()[0] + "；请用 make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo '正在安装依赖（首次需几分钟）……'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/jixiao models pull
-	touch $@
+	@touch $@
 
 demo: setup
 	$(BIN)/jixiao demo
@@ -23,6 +26,10 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python docs/make_cli.py --check
+
+docs: setup
+	$(BIN)/python docs/make_cli.py
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

@@ -18,15 +18,15 @@ from typing import Generic, TypeVar
 
 from nlp.errors import InvalidInputError
 from nlp.outline import chinese_number, find_mark
-from nlp.records import Identity, Kind, Level, Region
-from nlp.regions import level_of, merge_regions, parse_region, split_region
-from nlp.text import Text, clean
+from nlp.records import Identity, Kind, Level, Line, Region
+from nlp.regions import complete_region, has_place, level_of, merge_regions, replace_region, split_region
+from nlp.text import Text, clean, in_grid
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 _BODY = (
-    r"(?:人民政府|街道办事处|管理委员会|管委会|委员会|办公室|办事处|联合会|研究院|研究所|人民法院|人民检察院|服务中心|中心|基金会"
+    r"(?:人民政府|街道办事处|街道|管理委员会|管委会|委员会|办公室|办事处|联合会|研究院|研究所|人民法院|人民检察院|服务中心|中心|基金会"
     r"|学校|大学|学院|中学|小学|幼儿园|医院|卫生院|总局|分局|局|厅|委|办|院|署|总会|协会|商会|总队|支队|大队|总社|报社|部|处|所|站|馆|镇|乡|会)"
 )
 _NAME = re.compile(
@@ -38,18 +38,41 @@ _FIELD = re.compile(
 )
 _CN_YEAR = re.compile(r"二[〇零○O0]([一二三四五六七八九〇零○])([一二三四五六七八九〇零○])年")
 _DATE = re.compile(r"(20\d\d)\s*年\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?$")
+_CN_DATE = re.compile(
+    r"二[〇零○O0][一二三四五六七八九〇零○]{2}年[一二三四五六七八九十]{1,2}月(?:[一二三四五六七八九十]{1,3}日)?$"
+)
 _TITLE_WORDS = re.compile(r"报告|自评|评价|决算|预算|整改|情况|台账|清单|汇总")
-_TITLE_END = re.compile(r"(报告|情况|自评表|评价表|决算|台账|清单|汇总表|公开|说明)(书|表)?(（[^）]*）|\([^)]*\))?$")
-_NOT_A_NAME = re.compile(r"^(?:各|本|我|该|全|相关|有关|上级|主管|预算|填报|项目|业务|评价|内设|所属|下属|其他|根据|按照)|单位名称|部门名称|财政部门$")
+_NO_TITLE = re.compile(r"(附件|附表|附)[\s\d一二三四五：:-]*|目录|（?公开版?）?|\W+")
+_TITLE_END = re.compile(
+    r"(报告|情况|自评表|评价表|决算|台账|清单|汇总表|(?:自评|评价|绩效|决算)(?:信息)?公开|说明)(书|表)?(（[^）]*）|\([^)]*\))?$"
+)
+_NOT_A_NAME = re.compile(
+    r"^(?:各|本|我|该|全|相关|有关|上级|主管|预算|填报|项目|业务|评价|内设|所属|下属|其他|根据|按照)|单位名称|部门名称|财政部门$"
+)
+_ADDRESSEE = re.compile(r"[^，。；]{2,30}[：:]")
+_SEAL = re.compile(r"[（(](?:盖章|公章|签章|加盖公章|章)[）)]")
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (Kind.AUDIT, re.compile(r"审计.{0,30}(整改|问题|结果|报告)|整改情况|问题清单")),
     (Kind.DEPARTMENT, re.compile(r"整体(支出)?(绩效)?|部门支出绩效")),
-    (Kind.PROJECT, re.compile(r"项目(支出|资金)?.{0,8}(绩效|自评)|专项(资金|经费)?.{0,12}(绩效|自评|支出)|项目支出|资金.{0,6}(绩效)?自评")),
+    (
+        Kind.PROJECT,
+        re.compile(
+            r"项目(支出|资金)?.{0,8}(绩效|自评)|专项(资金|经费)?.{0,12}(绩效|自评|支出)|项目支出|资金.{0,6}(绩效)?自评"
+        ),
+    ),
     (Kind.EVALUATION, re.compile(r"绩效评价报告|财政评价|部门评价|重点评价|第三方.{0,6}评价")),
     (Kind.ACCOUNTS, re.compile(r"决算")),
     (Kind.DEPARTMENT, re.compile(r"部门.{0,10}绩效自评|单位.{0,10}绩效自评")),
 )
+_BEFORE_PLACE = re.compile(r"^\W*(?:(?:20\d\d|二[〇零○][一-九二三四五六七八九〇零○]{2})(?:年度?)?|关于)*")
+_LEVEL_WORDS: tuple[tuple[Level, re.Pattern[str]], ...] = (
+    (Level.PROVINCE, re.compile(r"[全各两]省|省(?:级|本级|直)|省(?=20|预算|绩效)")),
+    (Level.CITY, re.compile(r"[全各两]市|市(?:级|本级|直)|市(?=20|预算|绩效)")),
+    (Level.COUNTY, re.compile(r"[全各两][县区]|[县区](?:级|本级|直)|[县区](?=20|预算|绩效)")),
+    (Level.TOWNSHIP, re.compile(r"[全各][镇乡]|[镇乡]级")),
+)
 _OPENING = 12
+_HEADER = 60
 _CLOSING = 12
 _SHORTEST_NAME = 3
 
@@ -86,17 +109,18 @@ def identify(text: Text, path: str, document_title: str = "", overrides: Overrid
         overrides: What a person says, which wins.
     """
     said = overrides or Overrides()
-    opening = [text.of(line).replace("\t", " ") for line in text.lines[:_OPENING]]
-    places = _Places(_title(opening), document_title, tuple(opening), tuple(_signature(text)), PurePosixPath(path))
+    opening = [line for line in text.lines[:_OPENING] if not in_grid(line)]
+    words = tuple(text.of(line) for line in opening)
+    title = _title(words, [line.heading for line in opening])
+    places = _Places(title, document_title, words, tuple(_signature(text)), PurePosixPath(path))
     taken: dict[str, str] = {}
-    title = _choose(taken, "title", said.title, _titles(places))
+    chosen_title = _choose(taken, "title", said.title, _titles(places))
     department = _choose(taken, "department", said.department, _departments(places, text))
     year = _choose(taken, "year", said.year, _years(places, text))
     kind = _choose(taken, "kind", said.kind, _kinds(places))
     region = _region(taken, said, department, places, text)
-    found_level = level_of(department, region) if department else None
-    level = _choose(taken, "level", said.level, [_Clue(found_level, "department")] if found_level else [])
-    return Identity(title or "", department, region, level, year, kind, taken)
+    level = _choose(taken, "level", said.level, _levels(places, department, region, taken))
+    return Identity(chosen_title or "", department, region, level, year, kind, taken)
 
 
 def _choose(taken: dict[str, str], field: str, said: T | None, clues: Iterable[_Clue[T]]) -> T | None:
@@ -130,27 +154,27 @@ class _Places:
 # ------------------------------------------------------------------------------------------------------------------ title
 
 
-def _title(opening: Sequence[str]) -> str:
-    """Return the title: the first line, or the two or three first lines together, that reads like one."""
-    lines: list[str] = []
-    for line in opening:
-        if re.search(r"[。；]", line) or (find_mark(line) and lines):
+def _title(opening: Sequence[str], styles: Sequence[int | None]) -> str:
+    """Return the title: the line, or the two or three lines together, that reads most like one, the earlier the better."""
+    lines: list[tuple[str, bool]] = []
+    for words, style in zip(opening, styles, strict=True):
+        if re.search(r"[。；]", words) or (find_mark(words) and lines):
             break
-        if find_mark(line) is None and not re.fullmatch(r"(附件|附表|附)[\s\d一二三四五：:-]*|目录|（?公开版）?|\W+", line):
-            lines.append(line)
+        if find_mark(words) is None and not _NO_TITLE.fullmatch(words):
+            lines.append((words, style is not None))
     best, best_score = "", 0.0
     for begin in range(len(lines)):
         for count in (1, 2, 3):
             window = lines[begin : begin + count]
-            title = "".join(window)
-            score = _title_score(title) - 0.6 * (count - 1) - 0.3 * begin
-            if len(window) == count and score > best_score:
+            title = "".join(words for words, _ in window)
+            score = _title_score(title) + any(styled for _, styled in window) - 0.6 * (count - 1) - 0.1 * begin
+            if len(window) == count and _title_score(title) and score > best_score:
                 best, best_score = title, score
     return best
 
 
 def _title_score(title: str) -> float:
-    if not 6 <= len(title) <= 80 or not _TITLE_WORDS.search(title) or re.search(r"[：:]", title):
+    if not 6 <= len(title) <= 80 or not _TITLE_WORDS.search(title) or re.search(r"[：:>]", title):  # noqa: PLR2004  longest title seen
         return 0.0
     score = 1.0
     score += 1.5 if _TITLE_END.search(title) else 0.0
@@ -171,20 +195,26 @@ def _titles(places: _Places) -> Iterator[_Clue[str]]:
 
 
 def _departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
-    """Yield departments, best first; a name that another place gives in full (with its county) is given in full."""
+    """Yield the department: the first that is named, in the form that best serves to count it over the years.
+
+    A bare name ("教育局") gives way to one with its place ("棠溪县教育局"), and a name with all the places above it
+    ("汐州市砚池区卫生健康局") to the short one, where the report, its file or its folder has it so.
+    """
     found = list(_named_departments(places, text))
-    for clue in found:
-        fuller = [other.value for other in found if other.value.endswith(clue.value) and other.value != clue.value]
-        wins = next((name for name in fuller if split_region(name)[1] == clue.value), clue.value)
-        yield _Clue(wins, clue.source)
+    if not found:
+        return
+    same = [clue for clue in found if clue.value.endswith(found[0].value) or found[0].value.endswith(clue.value)]
+    placed = [clue for clue in same if has_place(clue.value)]
+    named = [clue for clue in placed if clue.source != "text"] or placed
+    yield min(named, key=lambda clue: len(clue.value), default=found[0])
 
 
 def _named_departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
     if name := _department_in(places.title or places.property_title):
         yield _Clue(name, "title")
-    for line in text.lines[:60]:
+    for line in text.lines[:_HEADER]:
         if (match := _FIELD.match(text.of(line))) and (name := _department_in(match.group("value"))):
-            yield _Clue(name, "field")
+            yield _Clue(name, _place_of(line))
     for line in places.signature:
         if name := _department_in(line, whole=True):
             yield _Clue(name, "signature")
@@ -192,8 +222,12 @@ def _named_departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
         if name := _department_in(words):
             yield _Clue(name, source)
     for line in places.opening:
-        if name := _department_in(line):
+        if not _ADDRESSEE.fullmatch(line) and (name := _department_in(line)):
             yield _Clue(name, "text")
+
+
+def _place_of(line: Line) -> str:
+    return "table" if in_grid(line) else "text"
 
 
 def _department_in(words: str, *, whole: bool = False) -> str | None:
@@ -204,7 +238,11 @@ def _department_in(words: str, *, whole: bool = False) -> str | None:
     >>> _department_in("关于2023年度部门整体支出绩效自评的报告") is None
     True
     """
-    words = re.sub(r"^(?:附件\s*\d*[:：]?)|(?<!\d)20\d\d\s*[-—至]?\s*(?:年度?)?|二[〇零○][一-九二三四五六七八〇零○]{2}年度?|关于", " ", words)
+    words = re.sub(
+        r"^(?:附件\s*\d*[:：]?)|(?<!\d)20\d\d\s*[-—至]?\s*(?:年度?)?|二[〇零○][一-九二三四五六七八〇零○]{2}年度?|关于",
+        " ",
+        words,
+    )
     for match in _NAME.finditer(words):
         name = match.group("name").strip("（）()")
         if (whole and len(name) < len(words.strip())) or _NOT_A_NAME.search(name) or len(name) < _SHORTEST_NAME:
@@ -216,9 +254,13 @@ def _department_in(words: str, *, whole: bool = False) -> str | None:
 def _signature(text: Text) -> Iterator[str]:
     """Yield the short lines just before the date that closes a report, the nearest first."""
     closing = [text.of(line) for line in text.lines[-_CLOSING:] if line.table is None]
-    dated = [i for i, line in enumerate(closing) if _DATE.search(line) or _CN_YEAR.match(line)]
+    dated = [i for i, line in enumerate(closing) if _is_dated(line)]
     for i in dated[-1:]:
-        yield from (_DATE.sub("", line).strip() for line in closing[max(0, i - 2) : i + 1][::-1] if len(line) <= 40)  # noqa: PLR2004
+        yield from (
+            _SEAL.sub("", _DATE.sub("", line)).strip()
+            for line in closing[max(0, i - 2) : i + 1][::-1]
+            if len(line) <= 40
+        )  # noqa: PLR2004
 
 
 # ------------------------------------------------------------------------------------------------------------------- year
@@ -229,17 +271,22 @@ def _years(places: _Places, text: Text) -> Iterator[_Clue[int]]:
     for words, source in ((places.title, "title"), (places.property_title, "file properties")):
         yield from (_Clue(year, source) for year in _years_in(words))
     names = [(year, source) for words, source in places.names() for year in _years_in(words)]
-    for line in text.lines[:60]:
-        if re.match(r"(?:评价|预算|自评)?年度[：:\t ]", text.of(line)):
-            yield from (_Clue(year, "field") for year in _years_in(text.of(line)))
+    for line in text.lines[:_HEADER]:
+        if re.match(r"(?:评价|预算|自评|所属)?年度[：:\t ]", text.of(line)):
+            yield from (_Clue(year, _place_of(line)) for year in _years_in(text.of(line)))
     body = Counter(int(year) for year in re.findall(r"(?<!\d)(20\d\d)\s*年度", text.text))
     likely = [year for year, count in body.most_common(2) if count >= 2]  # noqa: PLR2004  one mention may be any year
     yield from (_Clue(year, source) for year, source in names)
     yield from (_Clue(year, "text") for year in likely)
-    yield from (_Clue(year, "text") for line in places.opening for year in _years_in(line))
-    for line in text.lines[-_CLOSING:]:
-        if match := _DATE.search(text.of(line)):
-            yield _Clue(int(match.group(1)) - 1, "signature")
+    dated = [line for line in places.opening if not _is_dated(line)]
+    yield from (_Clue(year, "text") for line in dated for year in _years_in(line))
+    closing = [text.of(line) for line in text.lines[-_CLOSING:]]
+    yield from (_Clue(year - 1, "signature") for line in closing if _is_dated(line) for year in _years_in(line))
+
+
+def _is_dated(line: str) -> bool:
+    """Return whether a line is or ends with the date that a report is signed with."""
+    return _DATE.search(line) is not None or _CN_DATE.search(line) is not None
 
 
 def _years_in(words: str) -> Iterator[int]:
@@ -255,7 +302,7 @@ def _years_in(words: str) -> Iterator[int]:
     yield from (int(year) for year in re.findall(r"(?<!\d)(20[0-4]\d)(?!\d|\s*年度)", words))
 
 
-# ------------------------------------------------------------------------------------------------------- kind and region
+# ------------------------------------------------------------------------------------------------ kind, level and region
 
 
 def _kinds(places: _Places) -> Iterator[_Clue[Kind]]:
@@ -265,26 +312,47 @@ def _kinds(places: _Places) -> Iterator[_Clue[Kind]]:
     yield from (_Clue(kind, "folder") for words in names[1:] for kind, pattern in _KINDS if pattern.search(words))
 
 
-def _region(
-    taken: dict[str, str], said: Overrides, department: str | None, places: _Places, text: Text
-) -> Region:
-    stated = Region(said.province, said.city, said.county)
+def _levels(
+    places: _Places, department: str | None, region: Region, taken: Mapping[str, str]
+) -> Iterator[_Clue[Level]]:
+    """Yield the department's level; for a table over many departments the one that its title speaks of."""
+    if department is not None:
+        level = level_of(department, region)
+        if level is not None:
+            by_name = level_of(department, Region()) is not None
+            yield _Clue(level, taken["department"] if by_name else taken["region"])
+        return
+    for level, words in _LEVEL_WORDS:
+        if words.search(places.title):
+            yield _Clue(level, "title")
+
+
+def _region(taken: dict[str, str], said: Overrides, department: str | None, places: _Places, text: Text) -> Region:
+    """Return where the department is, put together from the places that its name, the title, the path … begin with."""
     candidates = [
-        (parse_region(department or ""), "department"),
-        *((parse_region(re.sub(r"^\W*(?:20\d\d年?度?)?(?:关于)?", "", words)), "title") for words in (places.title,)),
-        *((parse_region(line), "signature") for line in places.signature),
-        *((parse_region(words), source) for words, source in places.names()),
-        *((parse_region(match.group()), "text") for match in _province_mentions(text.text)),
+        (department or "", taken.get("department", "")),
+        (_BEFORE_PLACE.sub("", places.title), "title"),
+        *((line, "signature") for line in places.signature),
+        *places.names(),
+        *((match.group(), "text") for match in _province_mentions(text.text)),
     ]
-    region = merge_regions(stated, Region())
-    if stated != Region():
-        taken["region"] = "override"
-    for found, source in candidates:
-        merged = merge_regions(region, found)
+    region = Region()
+    sources: list[str] = []
+    for words, source in candidates:
+        merged = merge_regions(region, split_region(words)[0])
         if merged != region:
-            taken.setdefault("region", source)
+            sources.append(source)
             region = merged
-    return region
+    full = complete_region(region)
+    if full != region:
+        sources.append("region table")
+    stated = Region(said.province, said.city, said.county)
+    if stated != Region():
+        sources = ["override"]
+        full = replace_region(full, stated)
+    if sources:
+        taken["region"] = " + ".join(dict.fromkeys(sources))
+    return full
 
 
 def _province_mentions(text: str) -> list[re.Match[str]]:
@@ -316,16 +384,20 @@ def read_meta(data: bytes) -> dict[str, Overrides]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("gb18030", errors="replace")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    fields = {field: column for field, names in _COLUMNS.items() for column in (rows[0] if rows else {}) if column in names}
-    if "file" not in fields:
-        raise InvalidInputError("meta.csv 应有“文件”一列（可另有 部门、年度、省、市、县、层级、类型、标题），但没有找到")
-    return {
-        row[fields["file"]].strip(): make_overrides(
-            {field: row[column] or "" for field, column in fields.items() if field != "file"}
+    table = csv.DictReader(io.StringIO(text))
+    heads = {head: head.strip().lower() for head in table.fieldnames or ()}
+    columns = {field: head for field, names in _COLUMNS.items() for head, name in heads.items() if name in names}
+    if "file" not in columns:
+        raise InvalidInputError(
+            f"meta.csv 应有“文件”一列（可另有 部门、年度、省、市、县、层级、类型、标题），得到的表头是“{'，'.join(heads)}”"
         )
-        for row in rows
-    }
+    told: dict[str, Overrides] = {}
+    for row in table:
+        values = {field: row[head] or "" for field, head in columns.items()}
+        name = values.pop("file").strip()
+        if name:
+            told[name] = make_overrides(values)
+    return told
 
 
 def make_overrides(values: Mapping[str, str]) -> Overrides:

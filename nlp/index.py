@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+
+from nlp.errors import LibraryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Keys = NDArray[np.int64]
 Matrix = NDArray[np.float32]
@@ -21,7 +26,7 @@ class VectorIndex:
         generation: Generation of the store that the vectors were read at.
     """
 
-    def __init__(self, index: faiss.Index, generation: int) -> None:
+    def __init__(self, index: faiss.IndexIDMap2, generation: int) -> None:
         self._index = index
         self.generation = generation
 
@@ -55,30 +60,58 @@ class VectorIndex:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         parameters = None
         if allowed is not None:
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.ascontiguousarray(allowed)))
+            selector = faiss.IDSelectorBatch(np.ascontiguousarray(allowed))  # named, so that it outlives the search
+            parameters = faiss.SearchParameters()
+            parameters.sel = selector
         count = min(count, len(self) if allowed is None else len(allowed))
         scores, keys = self._index.search(np.ascontiguousarray(query[None, :]), count, params=parameters)
         found = keys[0] >= 0
         return keys[0][found], scores[0][found]
 
+    def holds(self, keys: Keys, vectors: Matrix) -> bool:
+        """Return whether the index has just these vectors under just these keys, in this order."""
+        if len(self) != len(keys) or not np.array_equal(faiss.vector_to_array(self._index.id_map), keys):
+            return False
+        return np.array_equal(self._index.index.reconstruct_n(0, len(keys)), vectors)
+
     def save(self, path: Path) -> None:
-        """Write the index beside the store; a reader sees the old file or the new one, never a half."""
-        beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        faiss.write_index(self._index, str(beside))
-        note = path.with_suffix(".json")
-        note_beside = note.with_name(f"{note.name}.{os.getpid()}.tmp")
-        note_beside.write_text(json.dumps({"generation": self.generation, "size": beside.stat().st_size}), "utf-8")
-        note.unlink(missing_ok=True)  # without its note an index counts as absent
-        beside.replace(path)
-        note_beside.replace(note)
+        """Write the index beside the store; a reader sees the old file, the new one or none, never a half.
+
+        Only one process at a time may save (the library's lock sees to that); what one that was killed left half written
+        is written over.
+
+        Raises:
+            LibraryError: If the file cannot be written.
+        """
+        beside, note = path.with_suffix(".tmp"), path.with_suffix(".json")
+        note_beside = note.with_suffix(".json.tmp")
+        try:
+            faiss.write_index(self._index, str(beside))
+            with beside.open("rb") as file:
+                note_beside.write_text(json.dumps({"generation": self.generation, "sha256": _sha256(file)}), "utf-8")
+            note.unlink(missing_ok=True)  # without its note an index counts as absent
+            beside.replace(path)
+            note_beside.replace(note)
+        except (OSError, RuntimeError) as error:  # FAISS raises the latter
+            raise LibraryError(
+                f"向量索引写不进 {path}：{error}；报告都已入库，请检查磁盘空间和权限后再次运行同一命令"
+            ) from error
 
     @classmethod
     def load(cls, path: Path, generation: int) -> VectorIndex | None:
         """Return the saved index if it is whole and of this generation, else ``None``."""
         try:
             note = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            if note != {"generation": generation, "size": path.stat().st_size}:
-                return None
-            return cls(faiss.read_index(str(path)), generation)
+            with path.open("rb") as file:  # opened once, so that what is checked is what is read
+                if note != {"generation": generation, "sha256": _sha256(file)}:
+                    return None
+                file.seek(0)
+                index = faiss.read_index(faiss.PyCallbackIOReader(file.read))
         except (OSError, ValueError, RuntimeError):
             return None  # missing or damaged: the store still has every vector
+        assert isinstance(index, faiss.IndexIDMap2)
+        return cls(index, generation)
+
+
+def _sha256(file: BinaryIO) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()

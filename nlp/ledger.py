@@ -54,13 +54,22 @@ def read_ledgers(text: Text, report_id: str) -> Ledger:
             continue
         place, columns = head
         spans.append((rows[0].start, rows[-1].end))
+        above: Passage | None = None
         for found in _read_rows(text, rows[place + 1 :], columns):
-            row = [_named(passage, f"{report_id}-L{len(passages) + i:04d}") for i, passage in enumerate(found, 1)]
+            again = above is not None and _is_same(above, found[0])
+            row = [replace(p, id=f"{report_id}-L{len(passages) + i:04d}") for i, p in enumerate(found[again:], 1)]
             passages.extend(row)
-            problem = next((p for p in row if p.role is Role.PROBLEM), None)
-            if problem is not None:
-                links.extend(Link(problem.id, p.id, 1.0) for p in row if p.role is Role.MEASURE)
+            if not again:
+                above = next((p for p in row if p.role is Role.PROBLEM), None)
+            if above is not None:
+                links.extend(Link(above.id, p.id, 1.0) for p in row if p.role is Role.MEASURE)
     return Ledger(tuple(spans), tuple(passages), tuple(links))
+
+
+def _is_same(above: Passage, passage: Passage) -> bool:
+    """Return whether a problem is the one of the row above, in a cell merged over rows that hold a measure each."""
+    mine, its = (replace(p, id="", start=0, end=0, page=None) for p in (above, passage))
+    return mine == its
 
 
 def _find_head(text: Text, rows: list[Line]) -> tuple[int, dict[str, int]] | None:
@@ -72,7 +81,11 @@ def _find_head(text: Text, rows: list[Line]) -> tuple[int, dict[str, int]] | Non
             if column is not None:
                 columns[field] = column
         named = len(set(columns.values()))
-        if named >= 2 and ("problem" in columns or "text" in columns) or (named == 1 and "text" in columns and len(cells) == 1):
+        if (
+            named >= 2
+            and ("problem" in columns or "text" in columns)
+            or (named == 1 and "text" in columns and len(cells) == 1)
+        ):
             return place, columns
     return None
 
@@ -86,11 +99,11 @@ def _read_rows(text: Text, rows: list[Line], columns: dict[str, int]) -> Iterato
     carried: dict[str, str] = {}
     for row in rows:
         values = {field: text.text[slice(*row.cells[c])] for field, c in columns.items() if c < len(row.cells)}
+        if _is_head_again(values):
+            continue
         for field in ("ref", "department", "year", "region", "level"):
             if values.get(field):
                 carried[field] = values[field]
-        if _is_head_again(values):
-            continue
         found = [
             _passage(text, row, columns[field], role, carried)
             for field, role in _ROLES.items()
@@ -121,7 +134,3 @@ def _passage(text: Text, row: Line, column: int, role: Role | None, carried: dic
         level=level,
         year=int(year.group()) if year else None,
     )
-
-
-def _named(passage: Passage, name: str) -> Passage:
-    return replace(passage, id=name)

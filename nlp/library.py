@@ -46,7 +46,7 @@ from nlp.records import (
     Tags,
 )
 from nlp.search import CANDIDATES, Scored, coverage, facets, fuse, highlight
-from nlp.store import Store, TaggedPassage
+from nlp.store import Store, TaggedPassage, Vectors
 from nlp.tagger import Evidence, Sample, Tagger, core
 from nlp.words import search_words
 
@@ -195,7 +195,12 @@ class Library:
         """
         folder = Path(path)
         if create:
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise LibraryError(
+                    f"报告库应是一个文件夹，不能建立 {folder}（{error.strerror}）；请检查 --library 和权限"
+                ) from error
         store = Store.open(folder / _STORE, create=create)
         own = store.meta("encoder")
         if encoder is not None and own is not None and encoder != own:
@@ -250,7 +255,9 @@ class Library:
         (1, '青禾县教育局', 'problem')
         """
         started = time.monotonic()
-        wanted = [file for path in paths for file in _files(Path(path))]
+        own = self.path.resolve()
+        found = [file for path in paths for file in _files(Path(path))]
+        wanted = [file for file in dict.fromkeys(found) if own not in file.resolve().parents]
         counts = {"added": 0, "updated": 0, "unchanged": 0}
         failed: list[Failure] = []
         with self._writing(say):
@@ -280,15 +287,16 @@ class Library:
     def _take_in(self, file: Path, overrides: Overrides | None) -> Iterator[tuple[str, tuple[str, int] | NlpError]]:
         """Yield, for each report in a file, its name and what became of it (and its number of passages)."""
         for member in members(file.resolve()):
+            name = _printable(member.name)
             if not hasattr(member, "data"):
-                yield member.name, member.error
+                yield name, member.error
                 continue
             try:
-                yield member.name, self._take_in_report(member.data, member.name, overrides)
-            except (EncoderError, TaggerError):
+                yield name, self._take_in_report(member.data, name, overrides)
+            except (EncoderError, TaggerError, LibraryError):
                 raise  # nothing can be taken in without them
             except NlpError as error:
-                yield member.name, error
+                yield name, error
 
     def _take_in_report(self, data: bytes, name: str, overrides: Overrides | None) -> tuple[str, int]:
         rid = report_id(data, overrides)
@@ -300,7 +308,8 @@ class Library:
             return ("unchanged" if before is None else "updated"), 0
         report = read_report(data, name, overrides)
         hashes = [_hash(core(passage.text)) for passage in report.passages]
-        vectors, fresh = self._vectors(report.passages, hashes)
+        known = self._store.known_vectors(list(dict.fromkeys(hashes)))
+        vectors, fresh = self._vectors(report.passages, hashes, known)
         tags = self._analyst.tag(report.passages, vectors)
         links = (*report.links, *link_measures(report.passages, tags, vectors))
         tagged = [TaggedPassage(*item) for item in zip(report.passages, tags, hashes, strict=True)]
@@ -308,29 +317,33 @@ class Library:
         return ("added" if before is None else "updated"), len(tagged)
 
     def _vectors(
-        self, passages: Sequence[Passage], hashes: Sequence[str]
+        self, passages: Sequence[Passage], hashes: Sequence[str], known: Vectors
     ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-        """Return the vectors of passages, and those of them that the store does not have yet. No text is encoded twice."""
-        known = self._store.known_vectors(list(dict.fromkeys(hashes)))
+        """Return the vectors of passages, and those of them that are not known yet. No text is encoded twice."""
         missing = {key: core(passage.text) for key, passage in zip(hashes, passages, strict=True) if key not in known}
-        fresh = dict(zip(missing, self._analyst.encoder.encode(list(missing.values())), strict=True))
+        encoder = self._encoder()
+        fresh = dict(zip(missing, encoder.encode(list(missing.values())), strict=True)) if missing else {}
         every = {**known, **fresh}
-        dims = self._analyst.encoder.dims
-        return np.array([every[key] for key in hashes], dtype=np.float32).reshape(len(hashes), dims), fresh
+        return np.array([every[key] for key in hashes], dtype=np.float32).reshape(len(hashes), encoder.dims), fresh
 
     def _remember_encoder(self) -> None:
         """Record the encoder of a new library; refuse to go on with another one."""
-        encoder = self._analyst.encoder
-        own = self._store.meta("encoder_fingerprint")
-        if own is None:
+        encoder = self._encoder()
+        if self._store.meta("encoder_fingerprint") is None:
             with self._store.transaction():
                 self._store.set_meta("encoder", encoder.name)
                 self._store.set_meta("encoder_fingerprint", encoder.fingerprint)
-        elif own != encoder.fingerprint:
+
+    def _encoder(self) -> Encoder:
+        """Return the encoder, after making sure that it is the one that the library's vectors come from."""
+        encoder = self._analyst.encoder
+        own = self._store.meta("encoder_fingerprint")
+        if own is not None and own != encoder.fingerprint:
             raise EncoderError(
-                f"报告库 {self.path} 是用另一份 {self._store.meta('encoder')} 权重建的，与本机的不一致，向量不可混用；"
-                "请用 jixiao models verify 检查，或另建一个库重新入库"
+                f"报告库 {self.path} 是用另一份 {self._store.meta('encoder')} 权重建的，与现在的 {encoder.name} 不一致，"
+                "向量不可混用；请用 jixiao models verify 检查，或另建一个库重新入库"
             )
+        return encoder
 
     @contextmanager
     def _writing(self, say: Callable[[str], None]) -> Iterator[None]:
@@ -346,6 +359,10 @@ class Library:
                 raise LibraryError(
                     f"等了 {_LOCK_SECONDS // 60} 分钟，报告库 {self.path} 仍被另一个进程占用；请稍后再试"
                 ) from error
+        except OSError as error:
+            raise LibraryError(
+                f"不能写入报告库 {self.path}（{error.strerror}）；请检查文件夹的权限和磁盘空间"
+            ) from error
         try:
             yield
         finally:
@@ -524,36 +541,40 @@ class Library:
             self._refresh_index()
 
     def rebuild(self, progress: Callable[[Progress], None] = _silent) -> None:
-        """Tag and link all passages anew with the tagger of today, and build the index anew."""
+        """Tag and link all passages anew with the tagger of today, mend what is derived and damaged, build the index anew."""
         with self._writing(_mute):
+            damaged = set(self._store.damaged())
+            self._store.sweep()
             cards = self._store.cards()
             for done, card in enumerate(cards):
                 progress(Progress(done, len(cards), 0, card.identity.title))
-                self._retag(card.id)
+                self._retag(card.id, encode_anew=card.id in damaged)
             (self.path / _INDEX).unlink(missing_ok=True)
             self._refresh_index()
             progress(Progress(len(cards), len(cards), 0, ""))
 
-    def _retag(self, report_id: str) -> None:
+    def _retag(self, report_id: str, *, encode_anew: bool) -> None:
         report = self._store.report(report_id)
         hashes = [_hash(core(passage.text)) for passage in report.passages]
-        vectors, _ = self._vectors(report.passages, hashes)
+        known = {} if encode_anew else self._store.known_vectors(list(dict.fromkeys(hashes)))
+        vectors, fresh = self._vectors(report.passages, hashes, known)
         tags = self._analyst.tag(report.passages, vectors)
         settled = {passage.id for passage in report.passages if passage.role is not None}
         kept = [link for link in report.links if link.problem in settled]
         tagged = [TaggedPassage(*item) for item in zip(report.passages, tags, hashes, strict=True)]
-        self._store.replace_tags(report_id, tagged, [*kept, *link_measures(report.passages, tags, vectors)])
+        links = [*kept, *link_measures(report.passages, tags, vectors)]
+        self._store.replace_tags(report_id, tagged, links, fresh)
 
     def verify(self) -> tuple[str, ...]:
         """Return what is wrong with the library, in Chinese; empty where all is sound."""
         problems = self._store.integrity()
-        generation = self._store.generation
-        saved = VectorIndex.load(self.path / _INDEX, generation)
-        passages = self._store.counts()[1]
-        if passages and saved is None:
-            problems.append("向量索引缺失或不是最新；请运行 jixiao library rebuild")
-        elif saved is not None and len(saved) != passages:
-            problems.append(f"向量索引有 {len(saved)} 条，库中有 {passages} 条；请运行 jixiao library rebuild")
+        if self._store.counts()[0]:
+            with self._store.snapshot():
+                saved = VectorIndex.load(self.path / _INDEX, self._store.generation)
+                if saved is None:
+                    problems.append("向量索引缺失、损坏或不是最新；请运行 jixiao library rebuild")
+                elif not problems and not saved.holds(*self._store.all_vectors(0)):
+                    problems.append("向量索引与库中的向量不一致；请运行 jixiao library rebuild")
         return tuple(problems)
 
 
@@ -569,6 +590,15 @@ def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise InvalidInputError(f"没有这个文件或文件夹：{path}；请检查路径")
     return [path]
+
+
+def _printable(name: str) -> str:
+    """Return a path with the bytes of its name decoded that are no UTF-8: old Chinese tools write names in GBK."""
+    raw = name.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("gb18030", "replace")
 
 
 def _meta_for(file: Path, known: dict[Path, dict[str, Overrides]]) -> Overrides | None:

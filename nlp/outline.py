@@ -241,7 +241,11 @@ def _heading_end(words: str, mark: Mark, *, styled: bool) -> int | None:
     if whole and (chapter or heads()["noun"].search(rest)) and not re.search(r"[。；：:，](?=.)", rest):
         return len(words)
     run_in = re.match(rf"([^。；：:]{{2,{_LONGEST_RUN_IN}}})([：:。])(?=.)", rest)
-    if run_in and not _AMOUNT.search(run_in.group(1)) and (run_in.group(2) != "。" or "，" not in run_in.group(1) or len(run_in.group(1)) <= 20):
+    if (
+        run_in
+        and not _AMOUNT.search(run_in.group(1))
+        and (run_in.group(2) != "。" or "，" not in run_in.group(1) or len(run_in.group(1)) <= 20)
+    ):
         return mark.width + run_in.end()
     glued = re.match(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ]?(?=(?:无|暂无|没有)[。.]?$)", rest)
     glued = glued or (heads()["glued"].match(rest) if _RANK[mark.kind] <= _RANK["cn_paren"] else None)

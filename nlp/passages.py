@@ -1,7 +1,8 @@
 """Paragraphs and table cells cut into findings, each with the headings above it and the words that lead into it.
 
-The unit is one finding: "一是…；二是…" become passages of their own, findings joined by ；are parted where the section
-states problems, causes or measures, and a paragraph that turns from a fault to its cause or its remedy is cut there.
+The unit is one finding: "一是…；二是…" become passages of their own; in sections that state problems, causes or measures
+a paragraph without a number is parted at each ；, and any paragraph that turns from a fault to its cause or its remedy,
+or gives one fault with its cause after another, is cut there.
 What is cut away nowhere gets lost: the report's text is stored whole, and every passage is a slice of it.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from nlp.outline import Outline, find_mark, heads
 from nlp.records import Line, Passage, Section
-from nlp.text import Text, split_spans, trim
+from nlp.text import Text, in_grid, split_spans, trim
 
 Span = tuple[int, int]
 
@@ -35,6 +36,11 @@ _TURN = re.compile(
     r"(?P<measure>(?:下一步|下步|下阶段|今后|接下来|为此|对此|针对(?:此|上述|以上|该|这)|建议|拟(?:于|在)|整改(?:情况|措施|结果)[：:]|改进措施[：:]))"
     r"|(?P<cause>(?:分析其原因|究其原因|(?:主要|具体|问题)?原因(?:分析)?(?:是|为|在于|[：:])|(?:主要)?原因有|造成(?:上述|这一)|产生(?:上述|该)))"
 )
+# A sentence that states a fault and its cause; where one follows another, each is a finding.
+_EXPLAINS = re.compile(
+    r"，(?:[^，。；]{0,6})?(?:主要是|(?:原因|根子|根源|症结)(?:主要)?(?:是|在于)|(?:是|系)(?:因为|由于)|源于|归因于)"
+)
+_BULLET = re.compile(r"[—\-•·●■◆▪①-⑳]")
 _DATED = re.compile(r"(?:19|20)\d\d年(?!度?预算法)")
 _SHORTEST_FINDING = 8
 _SHORTEST_LEAD = 12
@@ -52,17 +58,23 @@ def cut_passages(text: Text, outline: Outline, report_id: str, taken: Sequence[S
     """
     found: list[tuple[Span, str, tuple[str, ...], int | None]] = []
     tables = _table_heads(text)
+    paths = _paths(text, outline.sections)
     for index, line in enumerate(text.lines):
         if any(start <= line.start < end for start, end in taken):
             continue
-        path = _path(outline.sections, line.start)
-        if line.table is not None:
+        path = paths[index]
+        if in_grid(line):
             found.extend(_row_findings(text, line, path, tables))
             continue
         body = outline.bodies.get(index)
         if body == line.end:
             continue
-        if index == 0 and body is None and find_mark(text.of(line)) is None and not re.search(r"[。；，]", text.of(line)):
+        if (
+            index == 0
+            and body is None
+            and find_mark(text.of(line)) is None
+            and not re.search(r"[。；，]", text.of(line))
+        ):
             continue  # the title
         found.extend((span, lead, path, line.page) for span, lead in _findings(text, line, body, path))
     return tuple(
@@ -79,8 +91,18 @@ def cut_passages(text: Text, outline: Outline, report_id: str, taken: Sequence[S
     )
 
 
-def _path(sections: Sequence[Section], position: int) -> tuple[str, ...]:
-    return tuple(s.label for s in sections if s.body <= position < s.end and s.start < position)
+def _paths(text: Text, sections: Sequence[Section]) -> list[tuple[str, ...]]:
+    """Return for each line the headings above it; a heading that runs into its own line is not above it."""
+    paths: list[tuple[str, ...]] = []
+    open_sections: list[Section] = []
+    following = 0
+    for line in text.lines:
+        while following < len(sections) and sections[following].start < line.start:
+            open_sections.append(sections[following])
+            following += 1
+        open_sections = [section for section in open_sections if section.end > line.start]
+        paths.append(tuple(section.label for section in open_sections))
+    return paths
 
 
 def section_role(path: Sequence[str]) -> str | None:
@@ -113,17 +135,21 @@ def _findings(text: Text, line: Line, body: int | None, path: Sequence[str]) -> 
     counters = _COUNTERS + _DIGIT_COUNTERS if states else _COUNTERS
     items = _counted(text.text, start + (mark.width if mark else 0), end, counters)
     if not items:
-        yield from _turns(text.text, start, end, "", states=states)
+        announced = body is not None and section_role([text.text[start:body]]) is not None
+        is_item = (mark is not None and not announced) or _BULLET.match(text.text, start) is not None
+        yield from _turns(text.text, start, end, "", states=states, parts=states and not is_item)
         return
     lead = trim(text.text, start, items[0][0])
     lead_text = text.text[slice(*lead)]
-    bare = re.sub(r"(主要)?(表现|体现|存在|包括|有|是|为|以下|如下|方面|问题|在|几个|几点|其中)*[：:，,]?$", "", lead_text)
+    bare = re.sub(
+        r"(主要)?(表现|体现|存在|包括|有|是|为|以下|如下|方面|问题|在|几个|几点|其中)*[：:，,]?$", "", lead_text
+    )
     if len(bare) >= _SHORTEST_LEAD and (body is None or lead[1] > body + 1):
-        yield from _turns(text.text, *lead, "", states=states)
+        yield from _turns(text.text, *lead, "", states=states, parts=False)
     head = text.text[start:body] if body is not None else lead_text
     introduction = head.strip("：:，,。 ")[-80:]
     for begin, stop in items:
-        yield from _turns(text.text, begin, stop, introduction, states=states)
+        yield from _turns(text.text, begin, stop, introduction, states=states, parts=False)
 
 
 def _counted(
@@ -147,19 +173,28 @@ def _is_next(word: str, ordinals: Sequence[str], count: int) -> bool:
     return ordinals[count] == word
 
 
-def _turns(text: str, start: int, end: int, lead: str, *, states: bool) -> Iterator[tuple[Span, str]]:
-    """Yield the findings of a span: cut where it turns to cause or measure, at ；, and at dated sentences."""
-    marks = "。！？；;" if states else "。！？"
-    sentences = [trim(text, *span) for span in split_spans(text, start, end, marks)]
+def _turns(text: str, start: int, end: int, lead: str, *, states: bool, parts: bool) -> Iterator[tuple[Span, str]]:
+    """Yield the findings of a span, cut where one ends and another begins.
+
+    Args:
+        text: The report's text.
+        start: Where the span begins.
+        end: Where it ends.
+        lead: What introduces it.
+        states: Whether its section states problems, causes or measures.
+        parts: Whether a ； parts findings; it does not within an item that has a number of its own.
+    """
+    sentences = [trim(text, *span) for span in split_spans(text, start, end, "。！？；;" if parts else "。！？")]
     if not sentences:
         return
-    dated = states and sum(_DATED.match(text, a) is not None for a, _ in sentences) >= 2 and _DATED.match(text, start)
+    dated = states and sum(_DATED.match(text, a) is not None for a, _ in sentences) > 1 and _DATED.match(text, start)
     begin = sentences[0][0]
     current: str | None = _turn_of(text, sentences[0])
     for before, after in zip(sentences, sentences[1:], strict=False):
         turn = _turn_of(text, after)
         parted = text[before[1] - 1] in "；;" and min(before[1] - begin, after[1] - after[0]) >= _SHORTEST_FINDING
-        if (turn is not None and turn != current) or parted or (dated and _DATED.match(text, after[0])):
+        explained = states and _EXPLAINS.search(text, *before) and _EXPLAINS.search(text, *after)
+        if (turn is not None and turn != current) or parted or explained or (dated and _DATED.match(text, after[0])):
             yield (begin, before[1]), lead
             begin = after[0]
             current = turn or current

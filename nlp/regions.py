@@ -13,10 +13,15 @@ _PROVINCE = re.compile(r"[一-龥]{2,6}?(?:省|自治区)")
 _CITY = re.compile(r"[一-龥]{2,5}?(?:自治州|市)")
 _CITY_ZHOU = re.compile(r"[一-龥]{2,4}?州(?!市)(?=[一-龥]{1,6}?(?:县|市|局|委|厅))")
 _COUNTY = re.compile(r"[一-龥]{1,5}?县|[一-龥]{2,6}?(?:自治县|区|旗|市)")
-_TOWNSHIP = re.compile(r"(?:镇|乡|街道|街道办事处)(?:人民政府)?$|[一-龥]{2,}(?:镇|乡)(?:人民政府|党委)|街道(?:办事处|办)")
+_TOWNSHIP = re.compile(
+    r"(?:镇|乡|街道|街道办事处)(?:人民政府)?$|[一-龥]{2,}(?:镇|乡)(?:人民政府|党委|财政所)|街道(?:办事处|办)"
+)
+_TOWNSHIP_NAME = re.compile(r"[一-龥]{2,6}?(?:镇|乡|街道)(?=人民政府|党委|办事处|财政所)")
 _PARTY = re.compile(r"^(?:中国共产党|中国共产主义青年团|中共|共青团)")
 # Words that end like a place and are none.
-_NO_PLACE = re.compile(r"和|与|及|的|局|委|年|城市$|县市$|省市$|市区$|地区$|社区$|园区$|辖区$|全[省市县区]$|本[省市县区]$|我[省市县区]$|各|该")
+_NO_PLACE = re.compile(
+    r"和|与|及|的|局|委|年|城市$|县市$|省市$|市区$|地区$|社区$|(?:示范|景|灾|片|校|库|园|保护|试验|功能|经济|牧|小|辖)区$|全[省市县区]$|本[省市县区]$|我[省市县区]$|各|该"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def parse_region(name: str) -> Region:
     >>> parse_region("市场监督管理局")
     Region(province=None, city=None, county=None)
     """
-    return _complete(split_region(name)[0])
+    return complete_region(split_region(name)[0])
 
 
 def split_region(name: str) -> tuple[Region, str]:
@@ -76,6 +81,15 @@ def split_region(name: str) -> tuple[Region, str]:
     return Region(province, city, county), rest
 
 
+def has_place(name: str) -> bool:
+    """Return whether a name begins with the place that it belongs to.
+
+    >>> [has_place(name) for name in ("渌口区自然资源局", "柳溪镇人民政府", "省教育厅", "自然资源局")]
+    [True, True, False, False]
+    """
+    return split_region(name)[0] != Region() or _TOWNSHIP_NAME.match(name) is not None
+
+
 def _take(text: str, rank: str, patterns: tuple[re.Pattern[str], ...]) -> tuple[str | None, str]:
     known = [name for name in _by_name(rank) if text.startswith(name)]
     if known:
@@ -88,7 +102,12 @@ def _take(text: str, rank: str, patterns: tuple[re.Pattern[str], ...]) -> tuple[
     return None, text
 
 
-def _complete(region: Region) -> Region:
+def complete_region(region: Region) -> Region:
+    """Return a region with the province and city added that the table of codes leaves no doubt about.
+
+    >>> complete_region(Region(county="渌口区"))
+    Region(province='湖南省', city='株洲市', county='渌口区')
+    """
     province, city, county = region.province, region.city, region.county
     if county is not None and (province is None or city is None):
         chains = {_chain(place) for place in _by_name("county").get(county, ())}
@@ -120,7 +139,21 @@ def merge_regions(first: Region, second: Region) -> Region:
         return first
     if second.county and not first.county and (first.province or first.city):
         return Region(first.province or second.province, first.city or second.city, None)
-    return _complete(Region(*(a or b for a, b in pairs)))
+    return Region(*(a or b for a, b in pairs))
+
+
+def replace_region(found: Region, stated: Region) -> Region:
+    """Return what a person states, with what was found around it where the two go together.
+
+    >>> replace_region(Region(county="青禾县"), Region(province="云川省"))
+    Region(province='云川省', city=None, county='青禾县')
+    >>> replace_region(Region("云川省", "望川市", "青禾县"), Region(county="溪口县"))
+    Region(province=None, city=None, county='溪口县')
+    """
+    pairs = ((stated.province, found.province), (stated.city, found.city), (stated.county, found.county))
+    if any(a and b and a != b for a, b in pairs):
+        return complete_region(stated)
+    return complete_region(Region(*(a or b for a, b in pairs)))
 
 
 def level_of(department: str, region: Region) -> Level | None:

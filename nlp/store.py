@@ -7,14 +7,14 @@ vector index) carries the generation that it was made from.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +40,17 @@ from nlp.records import (
 )
 from nlp.words import search_words
 
-SCHEMA_VERSION = 1
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE reports (
     id TEXT PRIMARY KEY, path TEXT NOT NULL, sha256 TEXT NOT NULL, format TEXT NOT NULL, pages INTEGER,
     title TEXT NOT NULL, department TEXT, province TEXT, city TEXT, county TEXT, level TEXT, year INTEGER, kind TEXT,
-    taken_from TEXT NOT NULL, warnings TEXT NOT NULL, text TEXT NOT NULL
+    taken_from TEXT NOT NULL, warnings TEXT NOT NULL, text TEXT NOT NULL,
+    given_digest TEXT NOT NULL DEFAULT '', derived_digest TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE sources (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL, report TEXT NOT NULL REFERENCES reports (id));
 CREATE INDEX sources_report ON sources (report);
@@ -85,6 +89,48 @@ _PASSAGE_COLUMNS = (
     "p.city, p.county, p.level, p.year, p.role, p.role_score, p.topic, "
     "r.id, r.title, r.kind, r.taken_from, r.path, r.sha256, r.format, r.pages"
 )
+# All that a report is made of, in a steady order: what its digests are taken over. What is given stays as it was read;
+# what is derived is made anew by a rebuild. The path is no part of it: it may move.
+_GIVEN = (
+    (
+        "SELECT id, sha256, format, pages, title, department, province, city, county, level, year, kind, taken_from, warnings, text "
+        "FROM reports WHERE id = ?"
+    ),
+    "SELECT * FROM sections WHERE report = ? ORDER BY place",
+    (
+        "SELECT row, id, text, start, stop, section, lead, page, ref, given_role, department, province, city, county, level, year, kind "
+        "FROM passages WHERE report = ? ORDER BY row"
+    ),
+)
+_DERIVED = (
+    (
+        "SELECT p.row, p.vector, p.role, p.role_score, p.topic, w.terms, v.vector FROM passages p "
+        "LEFT JOIN words w ON w.rowid = p.row LEFT JOIN vectors v ON v.hash = p.vector WHERE p.report = ? ORDER BY p.row"
+    ),
+    "SELECT t.* FROM topics t JOIN passages p ON p.row = t.passage WHERE p.report = ? ORDER BY t.passage, t.place",
+    "SELECT * FROM links WHERE report = ? ORDER BY problem, measure",
+)
+_NAMED_REPORTS = 3  # as many reports are named in one line of a check
+_TROUBLES = {
+    sqlite3.SQLITE_BUSY: "报告库正被另一个程序占用（{error}）；请稍后再试",
+    sqlite3.SQLITE_FULL: "磁盘已满，报告库写不进去（{error}）；请腾出空间后再次运行同一命令",
+    sqlite3.SQLITE_READONLY: "没有写入报告库的权限（{error}）；请检查文件夹的权限",
+    sqlite3.SQLITE_CANTOPEN: "打不开报告库的文件（{error}）；请检查路径和权限",
+    sqlite3.SQLITE_NOTADB: "这个文件无法作为报告库打开（{error}）；它不是本程序建的库，或已损坏",
+}
+_DAMAGED = "报告库读写失败（{error}）；文件可能已损坏，请运行 jixiao library verify 检查，或另建一个库重新入库"
+_REBUILD = "{count} 处；请运行 jixiao library rebuild"
+_FAULTS = {
+    f"有条目没有向量：{_REBUILD}": "SELECT count(*) FROM passages WHERE vector NOT IN (SELECT hash FROM vectors)",
+    f"有多余的向量：{_REBUILD}": "SELECT count(*) FROM vectors WHERE hash NOT IN (SELECT vector FROM passages)",
+    f"有条目没有全文索引：{_REBUILD}": "SELECT count(*) FROM passages WHERE row NOT IN (SELECT rowid FROM words)",
+    f"全文索引有多余的行：{_REBUILD}": "SELECT count(*) FROM words WHERE rowid NOT IN (SELECT row FROM passages)",
+    "有报告没有来源：{count} 处；请用 jixiao library remove 删除后重新入库": "SELECT count(*) FROM reports "
+    "WHERE id NOT IN (SELECT report FROM sources)",
+    "有记录指向不存在的报告或条目：{count} 处；请另建一个库重新入库": "SELECT count(*) FROM pragma_foreign_key_check",
+    "有条目的文字与报告原文不符：{count} 处；请用 jixiao library remove 删除后重新入库": "SELECT count(*) FROM passages p "
+    "JOIN reports r ON r.id = p.report WHERE substr(r.text, p.start + 1, p.stop - p.start) <> p.text",
+}
 _CHUNK = 500  # below SQLite's oldest limit of 999 variables in a statement
 
 Vectors = Mapping[str, NDArray[np.float32]]
@@ -97,6 +143,47 @@ class TaggedPassage:
     passage: Passage
     tags: Tags
     hash: str
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Raise what goes wrong in SQLite as our own error, in words that say what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte says what, the others say more exactly why
+        raise LibraryError(_TROUBLES.get(code, _DAMAGED).format(error=error)) from error
+
+
+class _Cursor(sqlite3.Cursor):
+    """A cursor whose errors are ours."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
+        with _in_words():
+            return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
+        with _in_words():
+            return super().executemany(sql, parameters)
+
+    def fetchone(self) -> Any:
+        with _in_words():
+            return super().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        with _in_words():
+            return super().fetchall()
+
+    def __next__(self) -> Any:
+        with _in_words():
+            return super().__next__()
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose cursors' errors are ours."""
+
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        return super().cursor(factory)
 
 
 class Store:
@@ -113,34 +200,47 @@ class Store:
             LibraryError: If there is none and ``create`` is false, or it was made by another version.
         """
         if not path.exists() and not create:
-            raise LibraryError(f"{path.parent} 不是报告库（没有 {path.name}）；请先用 jixiao ingest 建库，或检查 --library")
-        connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+            raise LibraryError(
+                f"{path.parent} 不是报告库（没有 {path.name}）；请先用 jixiao ingest 建库，或检查 --library"
+            )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            store = cls(connection)
-            store._prepare()
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            raise LibraryError(f"{path} 无法作为报告库打开：{error}；文件可能已损坏或不是本程序建的库") from error
-        except LibraryError:
-            connection.close()
-            raise
+            with _in_words():
+                connection = sqlite3.connect(path, timeout=60, isolation_level=None, factory=_Connection)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                store = cls(connection)
+                store._prepare()
+            except LibraryError:
+                connection.close()
+                raise
+        except LibraryError as error:
+            raise LibraryError(f"{path}：{error}") from error
         return store
 
     def _prepare(self) -> None:
-        with self.transaction():
-            has_meta = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
-            if not has_meta:
-                for statement in _SCHEMA.split(";"):
-                    if statement.strip():
-                        self._db.execute(statement)
-                self.set_meta("schema", str(SCHEMA_VERSION))
-                self.set_meta("generation", "0")
+        if not self._tables():
+            with self.transaction():
+                if not self._tables():  # still none, now that no other process can make them
+                    self._create()
+        if "meta" not in self._tables():
+            raise LibraryError("这是别的程序的数据库，不是报告库；请检查 --library")
         found = self.meta("schema")
         if found != str(SCHEMA_VERSION):
-            raise LibraryError(f"报告库的版本是 {found}，本程序需要 {SCHEMA_VERSION}；请用建库时的版本，或重新入库")
+            raise LibraryError(
+                f"报告库的版本是 {found}，本程序需要 {SCHEMA_VERSION}；请用建库时的版本，或另建一个库重新入库"
+            )
+
+    def _tables(self) -> set[str]:
+        return {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+    def _create(self) -> None:
+        for statement in _SCHEMA.split(";"):
+            if statement.strip():
+                self._db.execute(statement)
+        self.set_meta("schema", str(SCHEMA_VERSION))
+        self.set_meta("generation", "0")
 
     def close(self) -> None:
         """Close the file."""
@@ -157,6 +257,18 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Run a block of reads that all see the same state, whatever another process writes meanwhile."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
     def meta(self, key: str) -> str | None:
         """Return a value that the library remembers of itself, ``None`` if there is none."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -164,7 +276,9 @@ class Store:
 
     def set_meta(self, key: str, value: str) -> None:
         """Remember a value."""
-        self._db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value))
+        self._db.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value)
+        )
 
     @property
     def generation(self) -> int:
@@ -193,15 +307,17 @@ class Store:
             self._insert_report(report)
             self._db.executemany(
                 "INSERT INTO sections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(report.id, i, s.number, s.heading, s.level, s.start, s.end, s.body) for i, s in enumerate(report.sections)],
+                [
+                    (report.id, i, s.number, s.heading, s.level, s.start, s.end, s.body)
+                    for i, s in enumerate(report.sections)
+                ],
             )
-            self._db.executemany(
-                "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
-                [(key, np.ascontiguousarray(vector, dtype="<f4").tobytes()) for key, vector in vectors.items()],
-            )
+            self._insert_vectors(vectors)
             for item in passages:
                 self._insert_passage(report, item)
             self._insert_links(report.id, report.links)
+            self._seal(report.id, "given_digest", _GIVEN)
+            self._seal(report.id, "derived_digest", _DERIVED)
             # Last, so that what the old version shares with the new one (vectors) is in use when the old one goes.
             self._point_source(report.source.path, report.source.sha256, report.id)
             self._changed()
@@ -221,7 +337,7 @@ class Store:
     def _insert_report(self, report: Report) -> None:
         i, s = report.identity, report.source
         self._db.execute(
-            "INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')",
             (
                 *(report.id, s.path, s.sha256, s.format, s.pages),
                 *(i.title, i.department, i.region.province, i.region.city, i.region.county, i.level, i.year, i.kind),
@@ -235,9 +351,13 @@ class Store:
             "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET sha256 = excluded.sha256, report = excluded.report",
             (path, sha256, report_id),
         )
-        if before is not None and before[1] != report_id:
-            if self._db.execute("SELECT 1 FROM sources WHERE report = ?", (before[1],)).fetchone() is None:
-                self._delete_report(before[1])
+        if before is None or before[1] == report_id:
+            return
+        (elsewhere,) = self._db.execute("SELECT min(path) FROM sources WHERE report = ?", (before[1],)).fetchone()
+        if elsewhere is None:
+            self._delete_report(before[1])
+        else:  # the same file lies at another path, which is now the one to name
+            self._db.execute("UPDATE reports SET path = ? WHERE id = ? AND path = ?", (elsewhere, before[1], path))
 
     def _insert_passage(self, report: Report, item: TaggedPassage) -> None:
         p, tags, i = item.passage, item.tags, report.identity
@@ -253,51 +373,90 @@ class Store:
                 *(tags.role, tags.role_score, tags.primary),
             ),
         )
-        row = cursor.lastrowid
+        self._insert_words(cursor.lastrowid, item)
+
+    def _insert_words(self, row: int | None, item: TaggedPassage) -> None:
+        """Store what is derived from a passage: its topics and the words that it is found by."""
         self._db.executemany(
             "INSERT INTO topics VALUES (?, ?, ?, ?, ?)",
-            [(row, place, t.label, t.subtopic, t.score) for place, t in enumerate(tags.topics)],
+            [(row, place, t.label, t.subtopic, t.score) for place, t in enumerate(item.tags.topics)],
         )
-        self._db.execute("INSERT INTO words (rowid, terms) VALUES (?, ?)", (row, " ".join(search_words(p.text))))
+        words = " ".join(search_words(item.passage.text))
+        self._db.execute("INSERT INTO words (rowid, terms) VALUES (?, ?)", (row, words))
+
+    def _insert_vectors(self, vectors: Vectors) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+            [(key, np.ascontiguousarray(vector, dtype="<f4").tobytes()) for key, vector in vectors.items()],
+        )
 
     def _insert_links(self, report_id: str, links: Iterable[Link]) -> None:
         self._db.executemany(
-            "INSERT INTO links VALUES (?, ?, ?, ?)", [(report_id, link.problem, link.measure, link.score) for link in links]
+            "INSERT INTO links VALUES (?, ?, ?, ?)",
+            [(report_id, link.problem, link.measure, link.score) for link in links],
         )
 
     def _delete_report(self, report_id: str) -> None:
-        self._db.execute(
-            "DELETE FROM words WHERE rowid IN (SELECT row FROM passages WHERE report = ?)", (report_id,)
-        )
-        self._db.execute(
-            "DELETE FROM vectors WHERE hash IN (SELECT vector FROM passages WHERE report = ?) "
-            "AND hash NOT IN (SELECT vector FROM passages WHERE report <> ?)",
-            (report_id, report_id),
-        )
+        hashes = self._hashes(report_id)
+        self._db.execute("DELETE FROM words WHERE rowid IN (SELECT row FROM passages WHERE report = ?)", (report_id,))
         self._db.execute("DELETE FROM reports WHERE id = ?", (report_id,))
+        self._drop_unused(hashes)
         self._changed()
+
+    def _hashes(self, report_id: str) -> list[tuple[str]]:
+        return self._db.execute("SELECT DISTINCT vector FROM passages WHERE report = ?", (report_id,)).fetchall()
+
+    def _drop_unused(self, hashes: Iterable[tuple[str]]) -> None:
+        self._db.executemany(
+            "DELETE FROM vectors WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM passages WHERE vector = ?1)", hashes
+        )
+
+    def _seal(self, report_id: str, column: str, content: Sequence[str]) -> None:
+        """Record a digest of a report's content, so that any later change of it can be found."""
+        digest = self._digest(report_id, content)
+        self._db.execute(f"UPDATE reports SET {column} = ? WHERE id = ?", (digest, report_id))  # noqa: S608  our own name
+
+    def _digest(self, report_id: str, content: Sequence[str]) -> str:
+        digest = hashlib.sha256()
+        for sql in content:
+            for row in self._db.execute(sql, (report_id,)).fetchall():
+                digest.update(repr(row).encode())
+        return digest.hexdigest()
 
     def _changed(self) -> None:
         self.set_meta("generation", str(self.generation + 1))
 
-    def replace_tags(self, report_id: str, passages: Sequence[TaggedPassage], links: Sequence[Link]) -> None:
-        """Store new tags and links for the passages of a report that is there."""
+    def replace_tags(
+        self, report_id: str, passages: Sequence[TaggedPassage], links: Sequence[Link], vectors: Vectors
+    ) -> None:
+        """Store anew all that is derived from the passages of a report that is there: tags, links, words and vectors."""
         with self.transaction():
+            before = self._hashes(report_id)
+            self._insert_vectors(vectors)
+            self._db.execute(
+                "DELETE FROM words WHERE rowid IN (SELECT row FROM passages WHERE report = ?)", (report_id,)
+            )
             for item in passages:
                 row = self._db.execute("SELECT row FROM passages WHERE id = ?", (item.passage.id,)).fetchone()[0]
                 tags = item.tags
                 self._db.execute(
-                    "UPDATE passages SET role = ?, role_score = ?, topic = ? WHERE row = ?",
-                    (tags.role, tags.role_score, tags.primary, row),
+                    "UPDATE passages SET vector = ?, role = ?, role_score = ?, topic = ? WHERE row = ?",
+                    (item.hash, tags.role, tags.role_score, tags.primary, row),
                 )
                 self._db.execute("DELETE FROM topics WHERE passage = ?", (row,))
-                self._db.executemany(
-                    "INSERT INTO topics VALUES (?, ?, ?, ?, ?)",
-                    [(row, place, t.label, t.subtopic, t.score) for place, t in enumerate(tags.topics)],
-                )
+                self._insert_words(row, item)
             self._db.execute("DELETE FROM links WHERE report = ?", (report_id,))
             self._insert_links(report_id, links)
+            self._drop_unused(before)
+            self._seal(report_id, "derived_digest", _DERIVED)
             self._changed()
+
+    def sweep(self) -> None:
+        """Drop vectors and words that belong to no passage, and make the full-text index anew."""
+        with self.transaction():
+            self._db.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT vector FROM passages)")
+            self._db.execute("INSERT INTO words (words) VALUES ('rebuild')")
+            self._db.execute("DELETE FROM words WHERE rowid NOT IN (SELECT row FROM passages)")
 
     # ------------------------------------------------------------------------------------------------------------------ reading
 
@@ -316,7 +475,7 @@ class Store:
         return tuple(_card(*row) for row in rows)
 
     def report(self, report_id: str) -> Report:
-        """Return a report as it was stored.
+        """Return a report as it was stored; each passage tells its department, region, level and year, its own or the report's.
 
         Raises:
             NotFoundError: If there is no such report.
@@ -330,9 +489,12 @@ class Store:
             raise NotFoundError(f"库中没有编号为 {report_id} 的报告；可用 jixiao library info 查看编号")
         card = _card(*row[:14])
         sections = self._db.execute(
-            "SELECT number, heading, level, start, stop, body FROM sections WHERE report = ? ORDER BY place", (report_id,)
+            "SELECT number, heading, level, start, stop, body FROM sections WHERE report = ? ORDER BY place",
+            (report_id,),
         )
-        links = self._db.execute("SELECT problem, measure, score FROM links WHERE report = ?", (report_id,))
+        links = self._db.execute(
+            "SELECT problem, measure, score FROM links WHERE report = ? ORDER BY problem, measure", (report_id,)
+        )
         return Report(
             id=card.id,
             text=row[14],
@@ -397,7 +559,9 @@ class Store:
         Shapes:
             ``(n_passages,)`` and ``(n_passages, dims)``, in the order of the keys.
         """
-        rows = self._db.execute("SELECT p.row, v.vector FROM passages p JOIN vectors v ON v.hash = p.vector ORDER BY p.row").fetchall()
+        rows = self._db.execute(
+            "SELECT p.row, v.vector FROM passages p JOIN vectors v ON v.hash = p.vector ORDER BY p.row"
+        ).fetchall()
         keys = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
         if not rows:
             return keys, np.zeros((0, dims), dtype=np.float32)
@@ -475,11 +639,11 @@ class Store:
     def cells(self, filters: Filters) -> list[tuple[Any, ...]]:
         """Return, for each passage that passes: key, report unit, topic, department, region, level, year, kind, role.
 
-        The report unit is the report, or in a ledger the department and year within it.
+        The report unit is a report's department and year: one for most reports, many in a ledger.
         """
         where, values = _where(filters)
         sql = (
-            "SELECT p.row, p.report || '/' || CASE WHEN p.ref IS NULL THEN '' ELSE coalesce(p.department, '') || p.year END, "  # noqa: S608  from our own words
+            "SELECT p.row, p.report || '/' || coalesce(p.department, '') || '/' || coalesce(p.year, ''), "  # noqa: S608  from our own words
             "p.topic, p.department, coalesce(p.county, p.city, p.province), p.level, p.year, p.kind, p.role "
             f"FROM passages p {'WHERE ' + where if where else ''} ORDER BY p.row"
         )
@@ -487,21 +651,49 @@ class Store:
 
     def integrity(self) -> list[str]:
         """Return what is wrong with the file, in Chinese; empty where it is sound."""
-        found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
-        problems = [f"SQLite 完整性检查：{message}" for message in found]
-        checks = {
-            "有条目没有向量": "SELECT count(*) FROM passages WHERE vector NOT IN (SELECT hash FROM vectors)",
-            "有条目没有全文索引": "SELECT count(*) FROM passages WHERE row NOT IN (SELECT rowid FROM words)",
-            "全文索引有多余的行": "SELECT count(*) FROM words WHERE rowid NOT IN (SELECT row FROM passages)",
-            "有报告没有来源": "SELECT count(*) FROM reports WHERE id NOT IN (SELECT report FROM sources)",
-            "有条目的文字与报告原文不符": "SELECT count(*) FROM passages p JOIN reports r ON r.id = p.report "
-            "WHERE substr(r.text, p.start + 1, p.stop - p.start) <> p.text",
-        }
-        for message, sql in checks.items():
-            count = self._db.execute(sql).fetchone()[0]
-            if count:
-                problems.append(f"{message}：{count} 处")
-        return problems
+        problems: list[str] = []
+        for check in (self._pages, self._word_index, self._faults, self._changed_reports):
+            try:
+                problems.extend(check())
+            except LibraryError as error:
+                problems.append(str(error))
+        return list(dict.fromkeys(problems))
+
+    def _pages(self) -> Iterator[str]:
+        for (message,) in self._db.execute("PRAGMA integrity_check(10)").fetchall():
+            if message != "ok":
+                yield f"SQLite 完整性检查：{' '.join(message.split())}；请另建一个库重新入库"
+
+    def _word_index(self) -> Iterator[str]:
+        try:
+            self._db.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+        except LibraryError as error:
+            yield f"全文索引与条目不符（{error.__cause__}）；请运行 jixiao library rebuild"
+
+    def _faults(self) -> Iterator[str]:
+        with self.snapshot():
+            for message, sql in _FAULTS.items():
+                count = self._db.execute(sql).fetchone()[0]
+                if count:
+                    yield message.format(count=count)
+
+    def damaged(self) -> list[str]:
+        """Return the reports whose tags, links, words or vectors are not those that were stored."""
+        return self._differing("derived_digest", _DERIVED)
+
+    def _differing(self, column: str, content: Sequence[str]) -> list[str]:
+        with self.snapshot():
+            rows = self._db.execute(f"SELECT id, {column} FROM reports ORDER BY id").fetchall()  # noqa: S608  our own names
+            return [rid for rid, digest in rows if self._digest(rid, content) != digest]
+
+    def _changed_reports(self) -> Iterator[str]:
+        for changed, what, advice in (
+            (self._differing("given_digest", _GIVEN), "原文或身份", "请用 jixiao library remove 删除后重新入库"),
+            (self.damaged(), "标注、链接、词语或向量", "请运行 jixiao library rebuild"),
+        ):
+            if changed:
+                named = "、".join(changed[:_NAMED_REPORTS]) + (" 等" if len(changed) > _NAMED_REPORTS else "")
+                yield f"{len(changed)} 份报告的{what}与入库时不一致（{named}）；{advice}"
 
 
 def _where(filters: Filters) -> tuple[str, list[Any]]:
@@ -511,7 +703,9 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         clauses.append("instr(p.department, ?) > 0")
         values.append(filters.department)
     if filters.region is not None:
-        clauses.append("instr(coalesce(p.province, '') || '/' || coalesce(p.city, '') || '/' || coalesce(p.county, ''), ?) > 0")
+        clauses.append(
+            "instr(coalesce(p.province, '') || '/' || coalesce(p.city, '') || '/' || coalesce(p.county, ''), ?) > 0"
+        )
         values.append(filters.region)
     for column, value in (("level", filters.level), ("kind", filters.kind), ("role", filters.role)):
         if value is not None:
@@ -549,7 +743,9 @@ def _card(*row: Any) -> ReportCard:
 
 
 def _stored(values: Sequence[Any], topics: tuple[TopicScore, ...]) -> StoredPassage:
-    (row, pid, text, start, stop, section, lead, page, ref, given, department, province, city, county, level, year) = values[:16]
+    (row, pid, text, start, stop, section, lead, page, ref, given, department, province, city, county, level, year) = (
+        values[:16]
+    )
     role, role_score, topic = values[16:19]
     (rid, title, kind, taken, path, sha256, form, pages) = values[19:]
     region = Region(province, city, county)

@@ -254,9 +254,7 @@ def _join_broken(pieces: Sequence[_Piece]) -> list[_Piece]:
     return joined
 
 
-def _goes_on(
-    before: _Piece, piece: _Piece, last_width: int, width: int | None, *, blank: bool, indents: bool
-) -> bool:
+def _goes_on(before: _Piece, piece: _Piece, last_width: int, width: int | None, *, blank: bool, indents: bool) -> bool:
     """Return whether ``piece`` continues the sentence or paragraph of ``before``."""
     if before.table is not None or piece.table is not None or piece.heading or before.heading:
         return False

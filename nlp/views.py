@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nlp.figures import Figure, find_figures
 from nlp.library import Info, TaggedReport
 from nlp.records import (
     Frequency,
@@ -101,7 +102,19 @@ def inspection_view(tagged: TaggedReport) -> Json:
         "sections": [section_view(section) for section in report.sections],
         "passages": [passage_view(p, tags) for p, tags in zip(report.passages, tagged.tags, strict=True)],
         "links": [{"problem": link.problem, "measure": link.measure, "score": link.score} for link in report.links],
+        "figures": [figure_view(figure, p) for p in report.passages for figure in find_figures(p.text)],
         "warnings": list(report.warnings),
+    }
+
+
+def figure_view(figure: Figure, passage: Passage) -> Json:
+    """Return a figure; its value is a string, because a JSON number is not exact."""
+    return {
+        "text": figure.text,
+        "value": str(figure.value),
+        "unit": figure.unit,
+        "what": figure.what,
+        "passage": passage.id,
     }
 
 
