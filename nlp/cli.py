@@ -16,17 +16,67 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
+from nlp.console import (
+    bar,
+    draw_chart,
+    heading,
+    print_draft,
+    print_frequency,
+    print_info,
+    print_ingest,
+    print_inspection,
+    print_json,
+    print_search,
+    whisper,
+)
 from nlp.errors import InvalidInputError, NlpError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nlp.identity import Overrides
-    from nlp.library import Library, Progress, TaggedReport
-    from nlp.records import Filters, Frequency, Hit, IngestResult, SearchResult, Suggestion, Tags
+    from nlp.library import Library
+    from nlp.records import Filters, SearchResult
+
+_HELP_WORDS = (
+    ("Usage: ", "用法："),
+    ("Options:", "选项："),
+    ("Arguments:", "参数："),
+    ("Commands:", "命令："),
+    ("[OPTIONS]", "[选项]"),
+    ("COMMAND [ARGS]...", "命令 [参数]..."),
+    ("Show this message and exit.", "显示本说明"),
+    ("[default: ", "[默认："),
+    ("; default:", "；默认："),
+    ("[env var: ", "[环境变量："),
+    ("[required]", "[必填]"),
+)
+
+
+def _in_chinese(text: str) -> str:
+    for english, chinese in _HELP_WORDS:
+        text = text.replace(english, chinese)
+    return text
+
+
+class _Verb(TyperCommand):
+    """A verb whose help is Chinese throughout."""
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help text."""
+        return _in_chinese(super().get_help(ctx))
+
+
+class _Verbs(TyperGroup):
+    """A group of verbs whose help is Chinese throughout."""
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help text."""
+        return _in_chinese(super().get_help(ctx))
+
 
 app = typer.Typer(
+    cls=_Verbs,
     help="绩效自评报告工具箱：入库、识别问题、检索、统计、起草参考。",
     no_args_is_help=True,
     add_completion=False,
@@ -34,9 +84,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 models_app = typer.Typer(
-    help="编码器（把文字变成向量的模型）：查看、下载、校验。", no_args_is_help=True, rich_markup_mode=None
+    cls=_Verbs, help="编码器（把文字变成向量的模型）：查看、下载、校验。", no_args_is_help=True, rich_markup_mode=None
 )
-library_app = typer.Typer(help="报告库：查看、校验、重建、删除。", no_args_is_help=True, rich_markup_mode=None)
+library_app = typer.Typer(
+    cls=_Verbs, help="报告库：查看、校验、重建、删除。", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(models_app, name="models")
 app.add_typer(library_app, name="library")
 
@@ -59,16 +111,41 @@ DEFAULT_LIBRARY = Path("library")
 
 
 def main() -> None:
-    """Run the command; an error of ours becomes one line on stderr and exit code 1."""
+    """Run the command; an error becomes one Chinese line on stderr and an exit code."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except NlpError as error:
         fail(str(error))
-    except KeyboardInterrupt:
+    except typer.TyperException as error:
+        _fail_usage(error)
+    except (KeyboardInterrupt, typer.Abort):
         fail("已中断。已经入库的报告都在，再次运行同一命令会接着做。", code=130)
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(1) from None
+    raise SystemExit(code or 0)
+
+
+def _fail_usage(error: typer.TyperException) -> NoReturn:
+    """Say in Chinese what is wrong with the words of a call, and leave with exit code 2."""
+    kind = type(error).__name__
+    parameter = getattr(error, "param", None)
+    name = "/".join(getattr(parameter, "opts", [])) if parameter else ""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "jixiao"
+    if kind == "NoArgsIsHelpError":
+        typer.echo(error.format_message())
+        raise SystemExit(error.exit_code)
+    if kind == "NoSuchOption":
+        near = "、".join(getattr(error, "possibilities", None) or [])
+        message = f"没有 {getattr(error, 'option_name', '')} 这个选项{f'；相近的有 {near}' if near else ''}"
+    elif kind == "MissingParameter":
+        message = f"缺少 {getattr(parameter, 'metavar', None) or name}"
+    elif parameter is not None:
+        message = f"{name} 的值不对（{error.message}）"
+    else:
+        message = f"用法不对（{error.message}）"
+    fail(f"{message}。请看 {command} --help", code=error.exit_code)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
@@ -80,7 +157,7 @@ def fail(message: str, code: int = 1) -> NoReturn:
 # ---------------------------------------------------------------------------------------------------------------------- verbs
 
 
-@app.command()
+@app.command(cls=_Verb)
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="文件、文件夹或 .zip 压缩包", metavar="PATH…")],
     library: LibraryOption = DEFAULT_LIBRARY,
@@ -97,14 +174,14 @@ def ingest(
     from nlp.views import ingest_view
 
     said = _overrides(department=department, year=year, region=region, level=level, kind=kind)
-    with Library.open(library, encoder=encoder) as opened, _bar("入库") as show:
-        result = opened.ingest(*paths, overrides=said, progress=show, say=_whisper)
-    _print_json(ingest_view(result)) if as_json else _print_ingest(result, library)
+    with Library.open(library, encoder=encoder) as opened, bar("入库") as show:
+        result = opened.ingest(*paths, overrides=said, progress=show, say=whisper)
+    print_json(ingest_view(result)) if as_json else print_ingest(result, library)
     if result.failed:
         raise typer.Exit(3 if result.added + result.updated + result.unchanged else 1)
 
 
-@app.command()
+@app.command(cls=_Verb)
 def inspect(
     file: Annotated[Path, typer.Argument(help="一个文件", metavar="FILE")],
     encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
@@ -122,13 +199,13 @@ def inspect(
     tagged = list(Analyst(encoder).inspect(file, said))
     if as_json:
         views = [inspection_view(item) for item in tagged]
-        _print_json(views[0] if len(views) == 1 else {"files": views})
+        print_json(views[0] if len(views) == 1 else {"files": views})
         return
     for item in tagged:
-        _print_inspection(item)
+        print_inspection(item)
 
 
-@app.command()
+@app.command(cls=_Verb)
 def tag(
     texts: Annotated[
         list[str] | None,
@@ -150,7 +227,7 @@ def tag(
             typer.echo(json.dumps(tag_view(key, text, tags, evidence), ensure_ascii=False))
 
 
-@app.command()
+@app.command(cls=_Verb)
 def search(
     query: Annotated[str, typer.Argument(help="词语、短语或一句话")],
     library: LibraryOption = DEFAULT_LIBRARY,
@@ -167,10 +244,10 @@ def search(
     """按词语和意思一起检索；筛选条件先于排序。"""
     filters = _filters(department=department, region=region, level=level, year=year, kind=kind, role=role, topic=topic)
     with _opened(library) as opened:
-        _show_search(opened.search(query, filters=filters, top=top), as_json=as_json)
+        _answer(opened.search(query, filters=filters, top=top), as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_Verb)
 def similar(
     target: Annotated[str, typer.Argument(help="条目编号，或一段文字", metavar="ID-or-TEXT")],
     library: LibraryOption = DEFAULT_LIBRARY,
@@ -187,10 +264,10 @@ def similar(
     """找相同的问题：别的部门、别的年度怎么说。"""
     filters = _filters(department=department, region=region, level=level, year=year, kind=kind, role=role, topic=topic)
     with _opened(library) as opened:
-        _show_search(opened.similar(target, filters=filters, top=top), as_json=as_json)
+        _answer(opened.similar(target, filters=filters, top=top), as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_Verb)
 def stats(
     library: LibraryOption = DEFAULT_LIBRARY,
     by: Annotated[
@@ -222,14 +299,14 @@ def stats(
     if csv:
         write_csv(table, csv)
     if chart:
-        _draw(table, chart)
-    _print_json(frequency_view(table)) if as_json else _print_frequency(table)
+        draw_chart(table, chart)
+    print_json(frequency_view(table)) if as_json else print_frequency(table)
     for path in (xlsx, csv, chart):
         if path:
-            _whisper(f"已写入 {path}")
+            whisper(f"已写入 {path}")
 
 
-@app.command()
+@app.command(cls=_Verb)
 def draft(
     problem: Annotated[str, typer.Argument(help="要解决的问题，用一句话说", metavar="TEXT")],
     library: LibraryOption = DEFAULT_LIBRARY,
@@ -250,12 +327,12 @@ def draft(
     with _opened(library) as opened:
         found = opened.draft(problem, role=parse_role(role), filters=filters, top=top)
     if as_json:
-        _print_json({"problem": problem, "suggestions": [suggestion_view(item) for item in found]})
+        print_json({"problem": problem, "suggestions": [suggestion_view(item) for item in found]})
     else:
-        _print_draft(problem, found)
+        print_draft(problem, found)
 
 
-@app.command()
+@app.command(cls=_Verb)
 def train(
     corpus: Annotated[Path | None, typer.Option("--corpus", help="标注语料（.jsonl）所在的文件夹")] = None,
     output: Annotated[Path | None, typer.Option("--output", help="写到哪个文件夹")] = None,
@@ -270,9 +347,9 @@ def train(
     from nlp.training import train as run
 
     folder = output or default_tagger()
-    scores = run(corpus or default_corpus(), folder, encoder, _whisper)
+    scores = run(corpus or default_corpus(), folder, encoder, whisper)
     if as_json:
-        _print_json({"folder": str(folder), "cross_validation": asdict(scores)})
+        print_json({"folder": str(folder), "cross_validation": asdict(scores)})
         return
     typer.echo(f"已写入 {folder}。{scores.n} 条、{scores.groups} 个来源组，按组五折交叉验证：")
     typer.echo(
@@ -283,7 +360,7 @@ def train(
     )
 
 
-@app.command()
+@app.command(cls=_Verb)
 def demo(
     folder: Annotated[Path, typer.Option("--output", help="演示结果放在哪里")] = Path("demo-output"),
 ) -> None:
@@ -296,25 +373,25 @@ def demo(
     if home.exists():
         shutil.rmtree(home)
     folder.mkdir(parents=True, exist_ok=True)
-    with Library.open(home) as library, _bar("入库") as show:
-        _heading(f"一、入库：{reports}")
-        _print_ingest(library.ingest(reports, progress=show, say=_whisper), home)
-        _heading("二、哪类问题最多")
+    with Library.open(home) as library, bar("入库") as show:
+        heading(f"一、入库：{reports}")
+        print_ingest(library.ingest(reports, progress=show, say=whisper), home)
+        heading("二、哪类问题最多")
         table = library.frequency(("topic",))
-        _print_frequency(table)
+        print_frequency(table)
         chart = folder / "problems.png"
-        _draw(table, chart)
-        _heading("三、检索")
+        draw_chart(table, chart)
+        heading("三、检索")
         for query, filters in (
             ("钱年底才花出去", Filters(role=Role.PROBLEM)),
             ("指标都是空话", Filters(role=Role.PROBLEM, years=(2022, 2023))),
             ("东西买回来没人用", Filters(department="教育局")),
         ):
-            _show_search(library.search(query, filters=filters, top=3), as_json=False)
-        _heading("四、起草参考")
+            print_search(library.search(query, filters=filters, top=3))
+        heading("四、起草参考")
         problem = "绩效评价结果没有和预算安排挂钩"
-        _print_draft(problem, library.draft(problem, top=3))
-    _heading("结果放在")
+        print_draft(problem, library.draft(problem, top=3))
+    heading("结果放在")
     typer.echo(f"报告库  {home}\n图      {chart}")
     typer.echo(f"接着试  jixiao search 资金闲置 --library {home}")
 
@@ -322,7 +399,7 @@ def demo(
 # ----------------------------------------------------------------------------------------------------------- models and library
 
 
-@models_app.command("list")
+@models_app.command("list", cls=_Verb)
 def models_list(as_json: JsonOption = False) -> None:
     """列出已知的编码器、许可和是否已在本机。"""
     from dataclasses import asdict
@@ -331,23 +408,23 @@ def models_list(as_json: JsonOption = False) -> None:
 
     cards = catalogue()
     if as_json:
-        _print_json({"encoders": [{**asdict(card), "path": str(card.path)} for card in cards]})
+        print_json({"encoders": [{**asdict(card), "path": str(card.path)} for card in cards]})
         return
     for card in cards:
         state = "已就绪" if card.ready else "未下载"
         typer.echo(f"{card.name}  {card.dims} 维  {card.licence}  {state}\n    来源 {card.origin}  {card.note}")
 
 
-@models_app.command("pull")
+@models_app.command("pull", cls=_Verb)
 def models_pull(name: Annotated[str | None, typer.Argument(help="编码器名称；不给则为默认编码器")] = None) -> None:
     """下载编码器并校验；已在本机且完好则什么也不做。"""
     from nlp.encoder import catalogue, pull
 
     wanted = name or catalogue()[0].name
-    typer.echo(f"{wanted} 已就绪：{pull(wanted, _whisper)}")
+    typer.echo(f"{wanted} 已就绪：{pull(wanted, whisper)}")
 
 
-@models_app.command("verify")
+@models_app.command("verify", cls=_Verb)
 def models_verify(name: Annotated[str | None, typer.Argument(help="编码器名称；不给则为默认编码器")] = None) -> None:
     """校验本机的编码器文件。"""
     from nlp.encoder import catalogue, verify
@@ -359,7 +436,7 @@ def models_verify(name: Annotated[str | None, typer.Argument(help="编码器名�
     typer.echo(f"{wanted} 完好")
 
 
-@library_app.command("info")
+@library_app.command("info", cls=_Verb)
 def library_info(library: LibraryOption = DEFAULT_LIBRARY, as_json: JsonOption = False) -> None:
     """库里有什么：份数、条数、编码器和每份报告。"""
     from nlp.views import info_view
@@ -367,38 +444,33 @@ def library_info(library: LibraryOption = DEFAULT_LIBRARY, as_json: JsonOption =
     with _opened(library) as opened:
         info = opened.info()
     if as_json:
-        _print_json(info_view(info))
+        print_json(info_view(info))
         return
-    typer.echo(f"报告库 {info.path}：{info.reports} 份报告，{info.passages} 个条目，编码器 {info.encoder}")
-    for card in info.cards:
-        i = card.identity
-        typer.echo(
-            f"  {card.id}  {i.year or '年度未知'}  {i.department or '部门未知'}  {i.kind or '类型未知'}  {i.title}"
-        )
+    print_info(info)
 
 
-@library_app.command("verify")
+@library_app.command("verify", cls=_Verb)
 def library_verify(library: LibraryOption = DEFAULT_LIBRARY, as_json: JsonOption = False) -> None:
     """校验整个库：数据库、原文位置、全文索引、向量索引。"""
     with _opened(library) as opened:
         problems = opened.verify()
     if as_json:
-        _print_json({"problems": list(problems)})
+        print_json({"problems": list(problems)})
     else:
         typer.echo("\n".join(problems) or "库完好")
     if problems:
         raise typer.Exit(1)
 
 
-@library_app.command("rebuild")
+@library_app.command("rebuild", cls=_Verb)
 def library_rebuild(library: LibraryOption = DEFAULT_LIBRARY) -> None:
     """用现在的标注模型重新标注全部条目，并重建向量索引。"""
-    with _opened(library) as opened, _bar("重建") as show:
+    with _opened(library) as opened, bar("重建") as show:
         opened.rebuild(show)
     typer.echo("已重建")
 
 
-@library_app.command("remove")
+@library_app.command("remove", cls=_Verb)
 def library_remove(
     report: Annotated[str, typer.Argument(help="报告编号（见 jixiao library info）", metavar="REPORT")],
     library: LibraryOption = DEFAULT_LIBRARY,
@@ -484,6 +556,15 @@ def _stdin_items(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield str(number), stripped
 
 
+def _answer(result: SearchResult, *, as_json: bool) -> None:
+    from nlp.views import search_view
+
+    if as_json:
+        print_json(search_view(result))
+    else:
+        print_search(result)
+
+
 def _demo_reports() -> Path:
     from importlib.resources import files
 
@@ -493,159 +574,3 @@ def _demo_reports() -> Path:
         if folder.is_dir():
             return folder
     raise NotFoundError(f"没有找到演示用的报告（{checkout}）；请在项目的文件夹里运行")
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[Progress], None]]:
-    """Show a bar on stderr with rate and time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("剩余"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[name]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None, rate="", name="")
-
-        def show(progress: Progress) -> None:
-            elapsed = bar.tasks[task].elapsed or 0.0
-            rate = f"{progress.passages / elapsed:.0f} 条/秒" if elapsed and progress.passages else ""
-            bar.update(task, total=progress.total, completed=progress.done, rate=rate, name=progress.name[-30:])
-
-        yield show
-
-
-def _whisper(message: str) -> None:
-    typer.echo(message, err=True)
-
-
-def _print_json(view: Any) -> None:
-    typer.echo(json.dumps(view, ensure_ascii=False))
-
-
-def _heading(text: str) -> None:
-    typer.echo(f"\n{text}\n{'─' * 40}")
-
-
-def _print_ingest(result: IngestResult, library: Path) -> None:
-    typer.echo(
-        f"新增 {result.added}，更新 {result.updated}，未变 {result.unchanged}，失败 {len(result.failed)}；"
-        f"库 {library} 现有 {result.reports} 份报告、{result.passages} 个条目（{result.seconds:.1f} 秒）"
-    )
-    for failure in result.failed:
-        typer.echo(f"  未能读入 {failure.path}：{failure.error}", err=True)
-
-
-def _print_inspection(item: TaggedReport) -> None:
-    report = item.report
-    i = report.identity
-    region = "".join(part for part in (i.region.province, i.region.city, i.region.county) if part)
-    typer.echo(f"标题  {i.title}")
-    typer.echo(f"部门  {i.department or '未知'}    地区  {region or '未知'}    层级  {i.level or '未知'}")
-    typer.echo(f"年度  {i.year or '未知'}    类型  {i.kind or '未知'}    格式  {report.source.format}")
-    typer.echo(f"依据  {'，'.join(f'{field}←{source}' for field, source in i.taken_from.items())}")
-    for warning in report.warnings:
-        typer.echo(f"注意  {warning}")
-    _heading("提纲")
-    for section in report.sections:
-        if section.level <= 3:  # noqa: PLR2004  deeper ones are items
-            typer.echo(f"{'  ' * section.level}{section.label}")
-    _heading(f"条目（{len(report.passages)}）")
-    for passage, tags in zip(report.passages, item.tags, strict=True):
-        page = f"第{passage.page}页 " if passage.page else ""
-        typer.echo(f"[{_tag_text(tags)}] {page}{passage.text[:120]}")
-    if report.links:
-        _heading(f"问题与措施的对应（{len(report.links)}）")
-        texts = {passage.id: passage.text for passage in report.passages}
-        for link in report.links:
-            typer.echo(f"{link.score:.2f}  {texts[link.problem][:40]}  →  {texts[link.measure][:40]}")
-
-
-def _tag_text(tags: Tags) -> str:
-    from nlp.taxonomy import role_name, topic_name
-
-    topics = "、".join(topic_name(topic.label) for topic in tags.topics)
-    return f"{role_name(tags.role)} {tags.role_score:.2f}{' ' + topics if topics else ''}"
-
-
-def _show_search(result: SearchResult, *, as_json: bool) -> None:
-    from nlp.views import search_view
-
-    if as_json:
-        _print_json(search_view(result))
-        return
-    typer.echo(f"\n“{result.query}”  {len(result.hits)} 条，{result.took_ms:.0f} 毫秒")
-    for hit in result.hits:
-        _print_hit(hit)
-    if result.note:
-        typer.echo(result.note)
-
-
-def _print_hit(hit: Hit) -> None:
-    passage = hit.found.passage
-    typer.echo(f"{hit.rank:>3}. [{_tag_text(hit.found.tags)}] {_marked(passage.text, hit.highlights)}")
-    typer.echo(f"     {_origin(hit.found.report.identity, passage.page)}  编号 {passage.id}  得分 {hit.score:.2f}")
-
-
-def _marked(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """Return a text with the spans in bold where the output is a terminal."""
-    if not sys.stdout.isatty():
-        return text
-    parts, position = [], 0
-    for start, end in spans:
-        parts += [text[position:start], typer.style(text[start:end], bold=True)]
-        position = end
-    return "".join([*parts, text[position:]])
-
-
-def _origin(identity: Any, page: int | None) -> str:
-    where = f" 第{page}页" if page else ""
-    return f"{identity.department or '部门未知'} {identity.year or '年度未知'}{where}"
-
-
-def _print_frequency(table: Frequency) -> None:
-    from nlp.exports import NAMES
-    from nlp.views import shown
-
-    unit = "份报告" if table.unit == "report" else "条"
-    typer.echo(
-        f"按{'、'.join(NAMES[dimension] for dimension in table.by)}统计，共 {table.total} {unit}；占比后为 95% 区间"
-    )
-    for row in table.rows:
-        name = "  ".join(shown(d, v) for d, v in zip(table.by, row.values, strict=True))
-        typer.echo(
-            f"  {row.count:>5} 条  {row.reports:>4} 份报告  {row.share:>6.1%}（{row.low:.1%}～{row.high:.1%}）  {name}"
-        )
-
-
-def _draw(table: Frequency, path: Path) -> None:
-    try:
-        from nlp.charts import draw
-    except ImportError as error:
-        raise InvalidInputError("画图需要安装 charts 附加组件：pip install 'jixiao[charts]'") from error
-    from nlp.exports import NAMES
-
-    draw(table, path, f"问题频次：按{'、'.join(NAMES[dimension] for dimension in table.by)}")
-
-
-def _print_draft(problem: str, found: Iterable[Suggestion]) -> None:
-    typer.echo(f"\n问题：{problem}")
-    suggestions = list(found)
-    if not suggestions:
-        typer.echo("库里没有找到可参考的表述；请换个说法，或放宽筛选条件")
-    for number, item in enumerate(suggestions, 1):
-        passage = item.found.passage
-        typer.echo(f"{number:>3}. {passage.text}")
-        section = " / ".join(passage.section)
-        typer.echo(
-            f"     出处：{_origin(item.found.report.identity, passage.page)}《{item.found.report.identity.title}》{section}"
-        )
-        if item.answers:
-            typer.echo(f"     所答的问题：{item.answers.passage.text}")

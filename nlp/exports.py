@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 
-from nlp.records import Frequency
+from nlp.errors import InvalidInputError
 from nlp.views import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nlp.records import Frequency
 
 NAMES = {"topic": "主题", "department": "部门", "region": "地区", "level": "层级", "year": "年度", "kind": "类型"}
 _TAIL = ("条数", "报告数", "占比", "占比下限（95%）", "占比上限（95%）")
@@ -17,8 +25,12 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(table: Frequency, path: Path) -> None:
-    """Write a frequency table as CSV with a byte-order mark, so that Excel opens it as UTF-8."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
+    """Write a frequency table as CSV with a byte-order mark, so that Excel opens it as UTF-8.
+
+    Raises:
+        InvalidInputError: If the file cannot be written.
+    """
+    with _writable(path), path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*(NAMES[dimension] for dimension in table.by), *_TAIL])
         for row in table.rows:
@@ -27,14 +39,18 @@ def write_csv(table: Frequency, path: Path) -> None:
 
 
 def write_xlsx(table: Frequency, path: Path) -> None:
-    """Write a frequency table as a workbook with frozen heads, filters and percentages as numbers."""
+    """Write a frequency table as a workbook with frozen heads, filters and percentages as numbers.
+
+    Raises:
+        InvalidInputError: If the file cannot be written.
+    """
     book = Workbook()
     sheet = book.active
     assert sheet is not None
     sheet.title = "频次"
     sheet.append([*(NAMES[dimension] for dimension in table.by), *_TAIL])
     for row in table.rows:
-        values = [shown(d, v) for d, v in zip(table.by, row.values, strict=True)]
+        values = [ILLEGAL_CHARACTERS_RE.sub("", shown(d, v)) for d, v in zip(table.by, row.values, strict=True)]
         sheet.append([*values, row.count, row.reports, row.share, row.low, row.high])
     for line in sheet.iter_rows(min_row=2):
         for cell in line[: len(table.by)]:
@@ -47,7 +63,18 @@ def write_xlsx(table: Frequency, path: Path) -> None:
     sheet.auto_filter.ref = sheet.dimensions
     for column, width in zip("ABCDEFG", (24, *([14] * 6)), strict=True):
         sheet.column_dimensions[column].width = width
-    book.save(path)
+    with _writable(path):
+        book.save(path)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInputError(
+            f"写不进文件 {path}（{error.strerror}）；请检查文件夹是否存在、是否有权限，或先关闭正在使用它的程序"
+        ) from error
 
 
 def _inert(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nlp.errors import LibraryError
 
 if TYPE_CHECKING:
+    from io import BufferedReader
     from pathlib import Path
 
 Keys = NDArray[np.int64]
@@ -41,6 +42,11 @@ class VectorIndex:
         if len(keys):
             index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), np.ascontiguousarray(keys))
         return cls(index, generation)
+
+    @property
+    def dims(self) -> int:
+        """Length of its vectors."""
+        return int(self._index.d)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -106,12 +112,12 @@ class VectorIndex:
                 if note != {"generation": generation, "sha256": _sha256(file)}:
                     return None
                 file.seek(0)
-                index = faiss.read_index(faiss.PyCallbackIOReader(file.read))
+                index = faiss.read_index(faiss.PyCallbackIOReader(file.read))  # type: ignore[attr-defined]  # missing in its stub
         except (OSError, ValueError, RuntimeError):
             return None  # missing or damaged: the store still has every vector
         assert isinstance(index, faiss.IndexIDMap2)
         return cls(index, generation)
 
 
-def _sha256(file: BinaryIO) -> str:
+def _sha256(file: BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()

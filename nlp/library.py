@@ -473,12 +473,9 @@ class Library:
         Raises:
             InvalidInputError: If a dimension or unit is not known.
         """
-        narrowed = replace(filters or Filters(), role=None, topic=None)
-        table = count_cells(self._store.cells(narrowed), by, unit, role)
-        if filters is None or filters.topic is None or "topic" not in by:
-            return table
-        place = tuple(by).index("topic")
-        return replace(table, rows=tuple(row for row in table.rows if row.values[place] == filters.topic))
+        filters = filters or Filters()
+        cells = self._store.cells(replace(filters, role=None, topic=None))
+        return count_cells(cells, by, unit, role, filters.topic)
 
     def draft(
         self, problem: str, *, role: Role = Role.MEASURE, filters: Filters | None = None, top: int = 5
@@ -573,7 +570,7 @@ class Library:
                 saved = VectorIndex.load(self.path / _INDEX, self._store.generation)
                 if saved is None:
                     problems.append("向量索引缺失、损坏或不是最新；请运行 jixiao library rebuild")
-                elif not problems and not saved.holds(*self._store.all_vectors(0)):
+                elif not problems and not saved.holds(*self._store.all_vectors(saved.dims)):
                     problems.append("向量索引与库中的向量不一致；请运行 jixiao library rebuild")
         return tuple(problems)
 

@@ -17,9 +17,7 @@ _ENOUGH = 0.5
 _COSINE_FLOOR, _COSINE_TOP = 0.6, 0.95
 
 
-def link_measures(
-    passages: Sequence[Passage], tags: Sequence[Tags], vectors: NDArray[np.float32]
-) -> tuple[Link, ...]:
+def link_measures(passages: Sequence[Passage], tags: Sequence[Tags], vectors: NDArray[np.float32]) -> tuple[Link, ...]:
     """Return the links from problems to the measures that answer them.
 
     First the best one-to-one assignment, then each measure left over joins the problem that it fits best; a pair whose

@@ -42,6 +42,8 @@ _RANK = {
     "half_paren": 5,
     "circled": 5,
 }
+# A lost number changes its digits ("二、" to "2、", "（二）" to "（2）") and hardly ever its brackets.
+_BRACKETS = {"part": "第", "cn": "、", "arabic": "、", "cn_paren": "（）", "arabic_paren": "（）"}
 _STYLED = "styled"
 _ONLY = {kind: frozenset({kind}) for kind in (*_RANK, _STYLED)}
 
@@ -165,12 +167,21 @@ def _contents(text: Text) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What the beam search sees of a line: its mark (or ``styled``), its value and its level by style."""
+    """What the beam search sees of a line.
+
+    Attributes:
+        kind: Of its mark, or ``styled``.
+        value: Of its mark.
+        style: Its level by the file's style.
+        is_heading: Whether the whole line is a heading.
+        top: Rank of the highest kind of mark in the document.
+    """
 
     kind: str
     value: int
     style: int | None
     is_heading: bool
+    top: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +203,7 @@ class _Placed:
 
 def _entries(text: Text) -> Iterator[_Entry]:
     marks = {index: _mark_of(text, line) for index, line in enumerate(text.lines) if not in_grid(line)}
-    has_top_marks = any(mark is not None and mark.kind in {"part", "cn"} for mark in marks.values())
+    top = min((_RANK[mark.kind] for mark in marks.values() if mark is not None), default=0)
     # Where the title has a style of its own ("h1"), the first level of the outline is the second of the styles.
     styles = [text.lines[index].heading for index, mark in marks.items() if mark is not None]
     above = min((style for style in styles if style is not None), default=1) - 1
@@ -203,10 +214,10 @@ def _entries(text: Text) -> Iterator[_Entry]:
         if mark is not None:
             body = _heading_end(words, mark, styled=style is not None)
             marked_before = True
-            step = _Step(mark.kind, mark.value, style, body == len(words))
+            step = _Step(mark.kind, mark.value, style, body == len(words), top)
             yield _Entry(index, line, mark, None if body is None else line.start + body, step)
         elif _is_unnumbered_heading(words, line) and not (not marked_before and _is_title(words)):
-            level = style or (2 if has_top_marks else 1)
+            level = style or (2 if top <= _RANK["cn"] and any(marks.values()) else 1)
             yield _Entry(index, line, None, line.end, _Step(_STYLED, 0, level, is_heading=True))
 
 
@@ -233,6 +244,9 @@ def _heading_end(words: str, mark: Mark, *, styled: bool) -> int | None:
     rest = words[mark.width :]
     if styled and len(rest) <= 2 * _LONGEST_HEADING:
         return len(words)
+    nil = re.match(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ：:]?(?=(?:无|暂无|没有)[。.]?$)", rest)
+    if nil:
+        return mark.width + nil.end()
     whole = len(rest) <= _LONGEST_HEADING
     if whole and (rest[-1] not in END_MARKS + "，、" or rest[-1] in "：:") and not re.search(r"[。；]", rest):
         stop = re.search(r"[：:](?=.)", rest)
@@ -247,8 +261,7 @@ def _heading_end(words: str, mark: Mark, *, styled: bool) -> int | None:
         and (run_in.group(2) != "。" or "，" not in run_in.group(1) or len(run_in.group(1)) <= 20)
     ):
         return mark.width + run_in.end()
-    glued = re.match(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ]?(?=(?:无|暂无|没有)[。.]?$)", rest)
-    glued = glued or (heads()["glued"].match(rest) if _RANK[mark.kind] <= _RANK["cn_paren"] else None)
+    glued = heads()["glued"].match(rest) if _RANK[mark.kind] <= _RANK["cn_paren"] else None
     if glued:
         return mark.width + glued.end()
     spaced = re.match(rf"(\S{{2,{_LONGEST_RUN_IN}}}) (?=\S{{4,}})", rest)
@@ -302,9 +315,10 @@ _NEW_LIST = 0.5
 _NEW_LIST_NOT_AT_ONE = 4.0
 _SAME_KIND_AS_OPEN = 3.0
 _AGAINST_RANK = 1.5
-_ROOT_RANK = 0.4
+_CHAPTER_IN_ITEM = 4.0
+_ROOT_RANK = 1.5
 _OTHER_KIND = 2.0
-_PART_AND_OTHER = 4.0
+_OTHER_BRACKETS = 4.0
 _KIND_SEEN_IN_LIST = 1.0
 _REPEAT = 3.0
 _SKIP = 3.0
@@ -324,6 +338,7 @@ class _List(NamedTuple):
     kind: str
     value: int
     level: int
+    lead: str  # the highest of its kinds: "一、 2、 三、" is a list of "一、" that lost a number
 
 
 _Stack = tuple[_List, ...]
@@ -365,17 +380,19 @@ def _moves(stack: _Stack, step: _Step) -> Iterator[tuple[float, _Stack]]:
     if step.kind == _STYLED:
         level = step.style or 1
         kept = tuple(item for item in stack if item.level < level)
-        yield 0.0, (*kept, _List(_ONLY[_STYLED], _STYLED, 0, level))
+        yield 0.0, (*kept, _List(_ONLY[_STYLED], _STYLED, 0, level, _STYLED))
         return
     for depth, item in enumerate(stack):
         if item.kind != _STYLED:
             kinds = item.kinds if step.kind in item.kinds else item.kinds | _ONLY[step.kind]
-            grown = _List(kinds, step.kind, step.value, item.level)
-            yield _going_on(item, step) + _fit(step, item.level), (*stack[:depth], grown)
+            lead = step.kind if _RANK[step.kind] < _RANK[item.lead] else item.lead
+            grown = _List(kinds, step.kind, step.value, item.level, lead)
+            above = _SAME_KIND_AS_OPEN if any(step.kind == other.lead for other in stack[:depth]) else 0.0
+            yield _going_on(item, step) + above + _fit(step, item.level), (*stack[:depth], grown)
     for depth in range(max(0, len(stack) - 1), len(stack) + 1):
         parents = stack[:depth]
         level = parents[-1].level + 1 if parents else 1
-        fresh = _List(_ONLY[step.kind], step.kind, step.value, level)
+        fresh = _List(_ONLY[step.kind], step.kind, step.value, level, step.kind)
         sibling = _SIBLING_LIST if depth < len(stack) else 0.0
         yield _opening(parents, step) + sibling + _fit(step, level), (*parents, fresh)
 
@@ -383,9 +400,10 @@ def _moves(stack: _Stack, step: _Step) -> Iterator[tuple[float, _Stack]]:
 def _going_on(item: _List, step: _Step) -> float:
     cost = 0.0
     if step.kind != item.kind:
-        if "part" in {step.kind, item.kind}:
-            cost += _PART_AND_OTHER  # no word processor loses its number and leaves another
-        cost += _KIND_SEEN_IN_LIST if step.kind in item.kinds else _OTHER_KIND
+        if step.kind in item.kinds:
+            cost += _KIND_SEEN_IN_LIST
+        else:
+            cost += _OTHER_KIND if _BRACKETS.get(step.kind) == _BRACKETS.get(item.kind) else _OTHER_BRACKETS
     ahead = step.value - item.value
     if ahead == 1:
         return cost
@@ -399,13 +417,13 @@ def _going_on(item: _List, step: _Step) -> float:
 def _opening(parents: _Stack, step: _Step) -> float:
     cost = _NEW_LIST if step.value == 1 else _NEW_LIST_NOT_AT_ONE
     rank = _RANK[step.kind]
-    numbered = [item for item in parents if item.kind != _STYLED]
-    if any(step.kind == item.kind for item in numbered):
+    numbered = [item.lead for item in parents if item.kind != _STYLED]
+    if step.kind in numbered:
         cost += _SAME_KIND_AS_OPEN
-    elif numbered and rank <= _RANK[numbered[-1].kind]:
-        cost += _AGAINST_RANK
+    elif numbered and rank <= _RANK[numbered[-1]]:
+        cost += _AGAINST_RANK if rank > _RANK["cn"] else _CHAPTER_IN_ITEM
     if not parents:
-        cost += _ROOT_RANK * max(0, rank - 1)
+        cost += _ROOT_RANK * (rank - step.top)
     return cost
 
 
