@@ -64,11 +64,15 @@ class Sheet:
 
 
 def document(*sheets: Sheet, trailer: str = "", extra: tuple[str, ...] = ()) -> bytes:
-    """Return the bytes of a file whose one font maps UTF-16 to itself; ASCII is half as wide as the rest."""
+    """Return the bytes of a file whose one font maps UTF-16 to itself; ASCII is half as wide as the rest.
+
+    The private U+E000 stands for U+20BB7, which UTF-16 writes as two units.
+    """
     to_unicode = (
         "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /U def /CMapType 2 def "
-        "1 begincodespacerange <0000> <FFFF> endcodespacerange 256 beginbfrange "
-        + " ".join(f"<{high:02x}00> <{high:02x}FF> <{high:02x}00>" for high in range(256))
+        "1 begincodespacerange <0000> <FFFF> endcodespacerange 1 beginbfchar <E000> <D842DFB7> endbfchar "
+        "255 beginbfrange "
+        + " ".join(f"<{high:02x}00> <{high:02x}FF> <{high:02x}00>" for high in range(256) if high != 0xE0)
         + " endbfrange endcmap end end"
     )
     objects = [
@@ -185,6 +189,17 @@ def test_a_character_printed_twice_to_look_bold_is_read_once() -> None:
 def test_a_raised_mark_stays_in_its_line() -> None:
     sheet = Sheet().text(LEFT, 100, "共十二个单位").text(LEFT + 96, 94, "*", 10).text(LEFT + 101, 100, "自评")
     assert texts(read(sheet)) == ["共十二个单位*自评"]
+
+
+def test_lines_in_the_middle_of_the_page_are_paragraphs_of_their_own() -> None:
+    sheet = (
+        Sheet().lines(60, *wrapped(SENTENCE + "。")).text(250, 200, "青禾县水务局").text(234, 228, "二〇二四年十二月")
+    )
+    assert texts(read(sheet))[1:] == ["青禾县水务局", "二〇二四年十二月"]
+
+
+def test_a_rare_character_that_comes_as_two_halves_is_one() -> None:
+    assert texts(read(Sheet().text(LEFT, 100, "张\ue000同志（青禾县水务局）"))) == ["张𠮷同志（青禾县水务局）"]
 
 
 # -------------------------------------------------------------------------------------------------------- page furniture
@@ -378,6 +393,11 @@ def test_tables_with_a_title_between_them_are_two() -> None:
     first, second = split_table([("2", "农业局", "绩效目标不明确。", "已调整。")])
     second.text(LEFT, 50, "农业局整改情况表", 10)
     assert [type(block) for block in read(first, second).blocks] == [Table, Paragraph, Table]
+
+
+def test_tables_with_a_page_between_them_are_two() -> None:
+    first, last = split_table([("2", "农业局", "绩效目标不明确。", "已调整。")])
+    assert [type(block) for block in read(first, Sheet(), last).blocks] == [Table, Table]
 
 
 def test_the_title_of_a_table_that_each_page_repeats_is_kept_once() -> None:
