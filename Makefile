@@ -7,12 +7,12 @@ BIN    := $(VENV)/bin
 
 setup: $(VENV)/.ready
 
-# pip is told to be quiet about what it does; warnings and errors still show.
+# pip says nothing but errors.
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "需要 Python 3.11 或更新的版本，现在是 " + sys.version.split()[0] + "；请用 make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	@echo '正在安装依赖（首次需几分钟）……'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/jixiao models pull
 	@touch $@
 

@@ -52,7 +52,7 @@ _NOT_A_NAME = re.compile(
 _ADDRESSEE = re.compile(r"[^，。；]{2,30}[：:]")
 _SEAL = re.compile(r"[（(](?:盖章|公章|签章|加盖公章|章)[）)]")
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    (Kind.AUDIT, re.compile(r"审计.{0,30}(整改|问题|结果|报告)|整改情况|问题清单")),
+    (Kind.AUDIT, re.compile(r"审计.{0,30}(整改|问题|结果|报告)|整改(情况|台账|清单)|问题(清单|台账|整改)")),
     (Kind.DEPARTMENT, re.compile(r"整体(支出)?(绩效)?|部门支出绩效")),
     (
         Kind.PROJECT,
@@ -260,7 +260,7 @@ def _signature(text: Text) -> Iterator[str]:
             _SEAL.sub("", _DATE.sub("", line)).strip()
             for line in closing[max(0, i - 2) : i + 1][::-1]
             if len(line) <= 40
-        )  # noqa: PLR2004
+        )
 
 
 # ------------------------------------------------------------------------------------------------------------------- year

@@ -82,8 +82,8 @@ def _find_head(text: Text, rows: list[Line]) -> tuple[int, dict[str, int]] | Non
                 columns[field] = column
         named = len(set(columns.values()))
         if (
-            named >= 2
-            and ("problem" in columns or "text" in columns)
+            (named >= 2
+            and ("problem" in columns or "text" in columns))
             or (named == 1 and "text" in columns and len(cells) == 1)
         ):
             return place, columns

@@ -590,8 +590,11 @@ def _files(path: Path) -> list[Path]:
 
 
 def _printable(name: str) -> str:
-    """Return a path with the bytes of its name decoded that are no UTF-8: old Chinese tools write names in GBK."""
-    raw = name.encode("utf-8", "surrogateescape")
+    """Return a path with the bytes decoded that are no UTF-8: old Chinese tools write names in GBK."""
+    return "/".join(_decoded(part.encode("utf-8", "surrogateescape")) for part in name.split("/"))
+
+
+def _decoded(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -314,11 +314,12 @@ def _ends(placed: Sequence[_Placed], end_of_text: int) -> dict[int, int]:
 _NEW_LIST = 0.5
 _NEW_LIST_NOT_AT_ONE = 4.0
 _SAME_KIND_AS_OPEN = 3.0
+_OTHER_SHAPE = 1.0
 _AGAINST_RANK = 1.5
 _CHAPTER_IN_ITEM = 4.0
-_ROOT_RANK = 1.5
+_ROOT_RANK = 1.0
 _OTHER_KIND = 2.0
-_OTHER_BRACKETS = 4.0
+_OTHER_BRACKETS = 5.0
 _KIND_SEEN_IN_LIST = 1.0
 _REPEAT = 3.0
 _SKIP = 3.0
@@ -326,6 +327,7 @@ _SKIP_MORE = 0.5
 _BACK = 5.0
 _RESTART = 2.5
 _SIBLING_LIST = 2.0
+_SECOND_ROOT = 4.0
 _OFF_STYLE = 1.0
 _ITEM_AT_TOP = 1.5
 _BEAM = 24
@@ -339,6 +341,7 @@ class _List(NamedTuple):
     value: int
     level: int
     lead: str  # the highest of its kinds: "一、 2、 三、" is a list of "一、" that lost a number
+    is_heading: bool  # whether its last line is a heading and not a sentence
 
 
 _Stack = tuple[_List, ...]
@@ -380,30 +383,36 @@ def _moves(stack: _Stack, step: _Step) -> Iterator[tuple[float, _Stack]]:
     if step.kind == _STYLED:
         level = step.style or 1
         kept = tuple(item for item in stack if item.level < level)
-        yield 0.0, (*kept, _List(_ONLY[_STYLED], _STYLED, 0, level, _STYLED))
+        yield 0.0, (*kept, _List(_ONLY[_STYLED], _STYLED, 0, level, _STYLED, is_heading=True))
         return
     for depth, item in enumerate(stack):
         if item.kind != _STYLED:
             kinds = item.kinds if step.kind in item.kinds else item.kinds | _ONLY[step.kind]
-            lead = step.kind if _RANK[step.kind] < _RANK[item.lead] else item.lead
-            grown = _List(kinds, step.kind, step.value, item.level, lead)
-            above = _SAME_KIND_AS_OPEN if any(step.kind == other.lead for other in stack[:depth]) else 0.0
+            higher = _RANK[step.kind] < _RANK[item.lead] and _same_brackets(step.kind, item.lead)
+            lead = step.kind if higher else item.lead
+            grown = _List(kinds, step.kind, step.value, item.level, lead, step.is_heading)
+            is_above = step.kind not in item.kinds and any(step.kind == other.lead for other in stack[:depth])
+            above = _SAME_KIND_AS_OPEN if is_above else 0.0
             yield _going_on(item, step) + above + _fit(step, item.level), (*stack[:depth], grown)
     for depth in range(max(0, len(stack) - 1), len(stack) + 1):
         parents = stack[:depth]
         level = parents[-1].level + 1 if parents else 1
-        fresh = _List(_ONLY[step.kind], step.kind, step.value, level, step.kind)
-        sibling = _SIBLING_LIST if depth < len(stack) else 0.0
+        fresh = _List(_ONLY[step.kind], step.kind, step.value, level, step.kind, step.is_heading)
+        sibling = 0.0 if depth == len(stack) else _SIBLING_LIST if parents else _SECOND_ROOT
         yield _opening(parents, step) + sibling + _fit(step, level), (*parents, fresh)
 
 
+def _same_brackets(kind: str, other: str) -> bool:
+    return _BRACKETS.get(kind, kind) == _BRACKETS.get(other, other)
+
+
 def _going_on(item: _List, step: _Step) -> float:
-    cost = 0.0
+    cost = 0.0 if step.is_heading == item.is_heading else _OTHER_SHAPE
     if step.kind != item.kind:
         if step.kind in item.kinds:
             cost += _KIND_SEEN_IN_LIST
         else:
-            cost += _OTHER_KIND if _BRACKETS.get(step.kind) == _BRACKETS.get(item.kind) else _OTHER_BRACKETS
+            cost += _OTHER_KIND if _same_brackets(step.kind, item.kind) else _OTHER_BRACKETS
     ahead = step.value - item.value
     if ahead == 1:
         return cost

@@ -42,7 +42,7 @@ _EXPLAINS = re.compile(
 )
 _BULLET = re.compile(r"[—\-•·●■◆▪①-⑳]")
 _DATED = re.compile(r"(?:19|20)\d\d年(?!度?预算法)")
-_SHORTEST_FINDING = 8
+_SHORTEST_FINDING = 6
 _SHORTEST_LEAD = 12
 _CJK = re.compile(r"[一-鿿]")
 
@@ -58,7 +58,7 @@ def cut_passages(text: Text, outline: Outline, report_id: str, taken: Sequence[S
     """
     found: list[tuple[Span, str, tuple[str, ...], int | None]] = []
     tables = _table_heads(text)
-    paths = _paths(text, outline.sections)
+    paths = heading_paths(text, outline.sections)
     for index, line in enumerate(text.lines):
         if any(start <= line.start < end for start, end in taken):
             continue
@@ -91,7 +91,7 @@ def cut_passages(text: Text, outline: Outline, report_id: str, taken: Sequence[S
     )
 
 
-def _paths(text: Text, sections: Sequence[Section]) -> list[tuple[str, ...]]:
+def heading_paths(text: Text, sections: Sequence[Section]) -> list[tuple[str, ...]]:
     """Return for each line the headings above it; a heading that runs into its own line is not above it."""
     paths: list[tuple[str, ...]] = []
     open_sections: list[Section] = []
@@ -134,6 +134,8 @@ def _findings(text: Text, line: Line, body: int | None, path: Sequence[str]) -> 
     mark = find_mark(text.of(line))
     counters = _COUNTERS + _DIGIT_COUNTERS if states else _COUNTERS
     items = _counted(text.text, start + (mark.width if mark else 0), end, counters)
+    if not items and mark is not None and mark.value == 1:  # the line's own mark may be the first of those within it
+        items = _counted(text.text, start, end, counters)
     if not items:
         announced = body is not None and section_role([text.text[start:body]]) is not None
         is_item = (mark is not None and not announced) or _BULLET.match(text.text, start) is not None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from pathlib import PurePath
 
 from nlp.identity import Overrides, identify
 from nlp.ledger import read_ledgers
-from nlp.outline import find_outline
-from nlp.passages import cut_passages
+from nlp.outline import Outline, find_outline
+from nlp.passages import cut_passages, heading_paths
 from nlp.readers import read
-from nlp.records import Report, Source
-from nlp.text import compose
+from nlp.records import Passage, Report, Source
+from nlp.text import Text, compose
 
 _FOLDERS_THAT_TELL = 4
 
@@ -44,7 +46,7 @@ def read_report(data: bytes, path: str, overrides: Overrides | None = None) -> R
     identity = identify(text, hint, document.title, overrides)
     outline = find_outline(text)
     ledger = read_ledgers(text, rid)
-    passages = (*cut_passages(text, outline, rid, ledger.spans), *ledger.passages)
+    passages = (*cut_passages(text, outline, rid, ledger.spans), *_under_headings(ledger.passages, text, outline))
     return Report(
         id=rid,
         text=text.text,
@@ -55,3 +57,11 @@ def read_report(data: bytes, path: str, overrides: Overrides | None = None) -> R
         links=ledger.links,
         warnings=document.warnings,
     )
+
+
+def _under_headings(rows: Iterable[Passage], text: Text, outline: Outline) -> Iterator[Passage]:
+    """Yield a ledger's passages with the headings above their rows."""
+    paths = heading_paths(text, outline.sections)
+    starts = [line.start for line in text.lines]
+    for passage in rows:
+        yield replace(passage, section=paths[bisect_right(starts, passage.start) - 1])

@@ -101,6 +101,10 @@ _GIVEN = (
         "SELECT row, id, text, start, stop, section, lead, page, ref, given_role, department, province, city, county, level, year, kind "
         "FROM passages WHERE report = ? ORDER BY row"
     ),
+    (  # the links that a ledger's rows settle
+        "SELECT l.* FROM links l JOIN passages p ON p.id = l.problem WHERE l.report = ? AND p.given_role IS NOT NULL "
+        "ORDER BY l.problem, l.measure"
+    ),
 )
 _DERIVED = (
     (
@@ -108,7 +112,10 @@ _DERIVED = (
         "LEFT JOIN words w ON w.rowid = p.row LEFT JOIN vectors v ON v.hash = p.vector WHERE p.report = ? ORDER BY p.row"
     ),
     "SELECT t.* FROM topics t JOIN passages p ON p.row = t.passage WHERE p.report = ? ORDER BY t.passage, t.place",
-    "SELECT * FROM links WHERE report = ? ORDER BY problem, measure",
+    (
+        "SELECT l.* FROM links l JOIN passages p ON p.id = l.problem WHERE l.report = ? AND p.given_role IS NULL "
+        "ORDER BY l.problem, l.measure"
+    ),
 )
 _NAMED_REPORTS = 3  # as many reports are named in one line of a check
 _TROUBLES = {
@@ -180,10 +187,13 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _Connection(sqlite3.Connection):
-    """A connection whose cursors' errors are ours."""
+    """A connection whose errors are ours."""
 
-    def cursor(self, factory: Any = _Cursor) -> Any:
-        return super().cursor(factory)
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        return self.cursor(_Cursor).execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        return self.cursor(_Cursor).executemany(sql, parameters)
 
 
 class Store:

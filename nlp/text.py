@@ -326,6 +326,10 @@ def _glue(left: str, right: str) -> str:
 # ------------------------------------------------------------------------------------------------------------- sentences
 
 
+_CLOSES = re.compile(r"[^（(《“【〔「]*[）)》”】〕」]")
+_LONGEST_ASIDE = 100
+
+
 def split_spans(text: str, start: int, end: int, marks: str) -> list[tuple[int, int]]:
     """Return the spans of ``text[start:end]`` cut behind each of ``marks`` that stands outside brackets and quotes.
 
@@ -341,7 +345,7 @@ def split_spans(text: str, start: int, end: int, marks: str) -> list[tuple[int, 
             depth += 1
         elif char in "）)》”】〕」":
             depth = max(0, depth - 1)
-        elif char == "。":
+        elif char == "。" and depth and not _CLOSES.match(text, i, min(end, i + _LONGEST_ASIDE)):
             depth = 0  # an unclosed bracket must not swallow the rest of the text
         if depth == 0 and char in marks:
             spans.append((begin, i + 1))

@@ -72,7 +72,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 def report_text(department: str, year: int, findings: Sequence[str], measures: Sequence[str]) -> str:
     """A self-evaluation with these problems and measures, numbered as such reports are."""
-    numbered = [[f"{i}．{text}" for i, text in enumerate(texts, 1)] or ["无。"] for texts in (findings, measures)]
+    numbered = [[f"{i}、{text}" for i, text in enumerate(texts, 1)] or ["无。"] for texts in (findings, measures)]
     return "\n".join(
         [
             f"{department}{year}年度部门整体支出绩效自评报告",

@@ -1,0 +1,544 @@
+"""The command ``jixiao`` as a person and as a program meet it: words, exit codes, JSON, help."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import write_report
+
+import nlp.cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import StandIn
+
+    from nlp.encoder import Encoder
+    from nlp.library import Library
+
+ROOT = Path(__file__).resolve().parents[1]
+REPORTS = ROOT / "corpora" / "reports"
+VERBS = tuple(runpy.run_path(str(ROOT / "docs" / "make_cli.py"))["verbs"]())
+CHINESE = re.compile(r"[一-鿿]")
+
+PASSAGE = {"id", "ref", "text", "section", "page", "start", "end", "role", "primary", "topics"}
+REPORT = {"id", "title", "department", "region", "level", "year", "kind", "source"}
+SEARCH = {"query", "took_ms", "hits", "facets"}
+HIT = {"rank", "score", "passage", "report", "highlights", "why"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def jixiao(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Call the command in this process, as the script in ``bin`` would."""
+
+    def call(*words: object, stdin: str = "") -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["jixiao", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as left:
+            nlp.cli.main()
+        out, err = capfd.readouterr()
+        return Outcome(int(left.value.code or 0), out, err)
+
+    monkeypatch.delenv("JIXIAO_LIBRARY", raising=False)
+    return call
+
+
+def command(*words: object, **environment: str) -> Outcome:
+    """Run the installed command in a process of its own."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("jixiao")), *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env={**os.environ, **environment},
+        cwd=ROOT,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def demo(demo_library: Library, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """The demo library, and its encoder in memory: a call need not load the weights each time."""
+    monkeypatch.setattr("nlp.library.open_encoder", lambda _: encoder)
+    return demo_library
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    """A folder of two reports with one problem each."""
+    folder = tmp_path / "reports"
+    write_report(folder, "青禾县教育局", 2023, ["预算执行进度偏慢，资金年底集中支付。"], ["按月通报预算执行进度。"])
+    write_report(folder, "青禾县水利局", 2024, ["固定资产账实不符，部分设备长期闲置。"])
+    return folder
+
+
+# ----------------------------------------------------------------------------------------------------- help and reference
+
+
+def test_the_verbs_are_those_that_stand() -> None:
+    names = [verb.name for verb in VERBS]
+    assert names[:9] == "ingest inspect tag search similar stats draft train demo".split()  # noqa: SIM905  as one types them
+    assert {"models list", "models pull", "models verify"} <= set(names)
+    assert {"library info", "library verify", "library rebuild", "library remove"} <= set(names)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_a_verb_and_all_its_options_are_explained_in_chinese(verb: Any) -> None:
+    assert CHINESE.search(verb.help)
+    assert [item.name for item in verb.parameters if not CHINESE.search(item.help)] == []
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_help_shows_the_verbs_text_and_options(verb: Any, jixiao: Callable[..., Outcome]) -> None:
+    outcome = jixiao(*verb.name.split(), "--help")
+    flat = re.sub(r"\s", "", outcome.out)
+    assert outcome.code == 0
+    assert re.sub(r"\s", "", verb.help) in flat
+    assert [item.name for item in verb.parameters if item.is_option and item.name not in flat] == []
+    assert re.findall(r"Usage|Options|Arguments|required|Show this", outcome.out) == []
+
+
+@pytest.mark.parametrize("page", ["docs/cli.md", "README.zh-CN.md"])
+def test_every_verb_is_documented(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    assert [verb.name for verb in VERBS if f"jixiao {verb.name}" not in text] == []
+
+
+def test_without_words_the_command_shows_its_help(jixiao: Callable[..., Outcome]) -> None:
+    outcome = jixiao()
+    assert "命令：\n  ingest" in outcome.out + outcome.err
+    assert outcome.code == 2
+
+
+# -------------------------------------------------------------------------------------------------------------- exit codes
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["search"], "QUERY"),
+        (["search", "x", "--nope"], "--nope"),
+        (["search", "x", "--top", "0"], "--top"),
+        (["nope"], "nope"),
+        (["ingest"], "PATH"),
+    ],
+)
+def test_wrong_usage_is_2(words: list[str], said: str, jixiao: Callable[..., Outcome]) -> None:
+    outcome = jixiao(*words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said.lower() in outcome.err.lower()
+    assert CHINESE.search(outcome.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["search", "x", "--topic", "天气"], ["天气", "budget_execution", "预算执行", "结果应用"]),
+        (["search", "x", "--role", "天气"], ["天气", "problem", "措施"]),
+        (["search", "x", "--year", "24"], ["--year", "2022..2024", "“24”"]),
+        (["search", "x", "--level", "街"], ["省、市、县、乡", "“街”"]),
+        (["search", "x", "--kind", "天气"], ["部门整体支出", "“天气”"]),
+        (["search", " "], ["检索词是空的"]),
+        (["stats", "--by", "colour"], ["topic", "“colour”"]),
+        (["stats", "--by", "topic,year,kind"], ["topic,year,kind"]),
+        (["stats", "--unit", "page"], ["passage", "report", "“page”"]),
+        (["stats", "--chart", "x.gif"], [".png", ".svg", "x.gif"]),
+        (["library", "remove", "nope"], ["nope", "jixiao library info"]),
+        (["similar", ""], ["空"]),
+    ],
+)
+def test_what_cannot_be_understood_is_1_with_what_is_known(
+    words: list[str], said: list[str], jixiao: Callable[..., Outcome], demo: Library
+) -> None:
+    outcome = jixiao(*words, "--library", demo.path)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("错误：")
+    assert [part for part in said if part not in outcome.err] == []
+
+
+def test_a_folder_without_a_library_is_1_and_stays_as_it_is(tmp_path: Path, jixiao: Callable[..., Outcome]) -> None:
+    outcome = jixiao("search", "x", "--library", tmp_path / "none")
+    assert outcome.code == 1
+    assert "jixiao ingest" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_is_not_there_is_1(tmp_path: Path, jixiao: Callable[..., Outcome], stand_in: StandIn) -> None:
+    assert stand_in.dims == 512
+    outcome = jixiao("ingest", tmp_path / "none.docx", "--library", tmp_path / "library")
+    assert outcome.code == 1
+    assert "none.docx" in outcome.err
+    assert jixiao("inspect", tmp_path).code == 1
+
+
+# ------------------------------------------------------------------------------------------------------------------ ingest
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_ingest_takes_in_passes_over_and_replaces(
+    tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]
+) -> None:
+    words = ["ingest", reports, "--library", tmp_path / "library", "--json"]
+    first = jixiao(*words)
+    assert first.code == 0
+    assert set(first.json) == {"added", "updated", "unchanged", "failed", "reports", "passages", "seconds"}
+    assert [first.json[key] for key in ("added", "updated", "unchanged", "failed", "reports")] == [2, 0, 0, [], 2]
+    assert [jixiao(*words).json[key] for key in ("added", "updated", "unchanged")] == [0, 0, 2]
+    write_report(reports, "青禾县教育局", 2023, ["绩效指标没有量化，难以考核。"])
+    again = jixiao(*words).json
+    assert [again[key] for key in ("added", "updated", "unchanged", "reports")] == [0, 1, 1, 2]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_one_bad_file_among_good_ones_is_3_and_named(
+    tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]
+) -> None:
+    (reports / "坏的.docx").write_bytes(b"PK\x03\x04 cut off")
+    outcome = jixiao("ingest", reports, "--library", tmp_path / "library", "--json")
+    assert outcome.code == 3
+    assert outcome.json["added"] == 2
+    assert [Path(item["path"]).name for item in outcome.json["failed"]] == ["坏的.docx"]
+    spoken = jixiao("ingest", reports, "--library", tmp_path / "library")
+    assert spoken.code == 3
+    assert "坏的.docx" in spoken.err
+    assert "未变 2" in spoken.out
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_nothing_but_bad_files_is_1(tmp_path: Path, jixiao: Callable[..., Outcome]) -> None:
+    bad = tmp_path / "坏的.pdf"
+    bad.write_bytes(b"%PDF-1.7 cut off")
+    outcome = jixiao("ingest", bad, "--library", tmp_path / "library", "--json")
+    assert (outcome.code, outcome.json["added"], len(outcome.json["failed"])) == (1, 0, 1)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_a_person_says_goes_before_what_the_file_says(
+    tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]
+) -> None:
+    said = [
+        "--department",
+        "望川市财政局",
+        "--year",
+        "2021",
+        "--region",
+        "云川省望川市",
+        "--level",
+        "市",
+        "--kind",
+        "项目支出",
+    ]
+    library = tmp_path / "library"
+    jixiao("ingest", min(reports.iterdir()), *said, "--library", library)
+    card = jixiao("library", "info", "--library", library, "--json").json["list"][0]
+    assert [card[key] for key in ("department", "year", "level", "kind")] == ["望川市财政局", 2021, "市", "项目支出"]
+    assert card["region"] == {"province": "云川省", "city": "望川市", "county": None}
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_the_table_beside_a_file_speaks_for_it(tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]) -> None:
+    name = min(reports.iterdir()).name
+    (reports / "meta.csv").write_text(f"文件,部门,年度\n{name},青禾县体育局,2020\n", "gb18030")
+    assert jixiao("ingest", reports, "--library", tmp_path / "library").code == 0
+    cards = jixiao("library", "info", "--library", tmp_path / "library", "--json").json["list"]
+    assert sorted((card["department"], card["year"]) for card in cards) == [
+        ("青禾县体育局", 2020),
+        ("青禾县水利局", 2024),
+    ]
+    (reports / "meta.csv").write_text("部门,年度\n青禾县体育局,2020\n", "utf-8")
+    outcome = jixiao("ingest", reports, "--library", tmp_path / "library")
+    assert outcome.code == 1
+    assert "meta.csv" in outcome.err
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_an_archive_is_read(tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]) -> None:
+    with zipfile.ZipFile(tmp_path / "往年.zip", "w") as archive:
+        for file in reports.iterdir():
+            archive.write(file, file.name)
+    assert jixiao("ingest", tmp_path / "往年.zip", "--library", tmp_path / "library", "--json").json["added"] == 2
+
+
+# ------------------------------------------------------------------------------------------------------------ inspect, tag
+
+
+@pytest.mark.usefixtures("demo")
+def test_inspect_says_what_a_file_holds(jixiao: Callable[..., Outcome]) -> None:
+    file = next(REPORTS.rglob("2022年度部门整体支出绩效自评报告.docx"))
+    seen = jixiao("inspect", file, "--json").json
+    assert {"report", "sections", "passages", "links", "warnings"} <= set(seen)
+    assert set(seen["report"]) >= REPORT
+    assert [seen["report"][key] for key in ("department", "year", "level")] == ["棠溪县教育局", 2022, "县"]
+    assert set(seen["report"]["source"]) == {"path", "sha256", "format", "pages"}
+    assert set(seen["sections"][0]) >= {"number", "heading", "level", "start", "end"}
+    for passage in seen["passages"]:
+        assert set(passage) >= PASSAGE
+        assert seen["report"]["text"][passage["start"] : passage["end"]] == passage["text"]
+    ids = {passage["id"] for passage in seen["passages"]}
+    assert seen["links"]
+    assert {link[end] for link in seen["links"] for end in ("problem", "measure")} <= ids
+    spoken = jixiao("inspect", file).out
+    assert "棠溪县教育局" in spoken
+    assert "七、存在的问题及原因分析" in spoken
+
+
+SENTENCES = ("绩效目标笼统，缺少量化指标，难以考核。", "未履行政府采购程序，直接指定供应商。")
+
+
+@pytest.mark.usefixtures("demo")
+def test_tag_reads_words_lines_and_json_lines(jixiao: Callable[..., Outcome]) -> None:
+    by_words = jixiao("tag", *SENTENCES)
+    assert by_words.code == 0
+    first = by_words.lines[0]
+    assert set(first) == {"id", "text", "role", "primary", "topics", "evidence"}
+    assert [line["primary"] for line in by_words.lines] == ["indicators", "internal_control"]
+    assert [line["role"]["label"] for line in by_words.lines] == ["problem", "problem"]
+    assert set(first["topics"][0]) == {"label", "subtopic", "score"}
+    assert first["evidence"]
+    assert all(item["text"] in SENTENCES[0] for item in first["evidence"])
+
+    by_lines = jixiao("tag", stdin=f"{SENTENCES[0]}\n\n{SENTENCES[1]}\n").lines
+    assert [line["text"] for line in by_lines] == list(SENTENCES)
+    assert [line["primary"] for line in by_lines] == ["indicators", "internal_control"]
+
+    stdin = "".join(json.dumps({"id": f"r{i}", "text": text}) + "\n" for i, text in enumerate(SENTENCES))
+    by_json = jixiao("tag", "--json", stdin=stdin).lines
+    assert [(line["id"], line["primary"]) for line in by_json] == [("r0", "indicators"), ("r1", "internal_control")]
+
+
+@pytest.mark.usefixtures("demo")
+@pytest.mark.parametrize("line", ['{"id": 1}', '{"text": "断了', '{"text": null}'])
+def test_tag_names_the_line_that_it_cannot_read(line: str, jixiao: Callable[..., Outcome]) -> None:
+    outcome = jixiao("tag", stdin=f'{{"text": "好的"}}\n{line}\n')
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "第 2 行" in outcome.err
+
+
+# -------------------------------------------------------------------------------------------------------- search and counts
+
+
+def test_search_gives_hits_with_their_origin(demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    outcome = jixiao("search", "资金结余没有上交", "--role", "问题", "--top", "3", "--library", demo.path, "--json")
+    assert outcome.code == 0
+    found = outcome.json
+    assert set(found) >= SEARCH
+    assert set(found["facets"]) == {"topic", "year", "department"}
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
+    for hit in found["hits"]:
+        assert set(hit) >= HIT
+        assert set(hit["passage"]) >= PASSAGE
+        assert set(hit["report"]) >= REPORT
+        assert set(hit["why"]) == {"lexical", "semantic"}
+        assert hit["passage"]["role"]["label"] == "problem"
+        assert all(0 <= a < b <= len(hit["passage"]["text"]) for a, b in hit["highlights"])
+    assert found["hits"][0]["passage"]["primary"] == "budget_execution"
+    spoken = jixiao("search", "资金结余没有上交", "--top", "1", "--library", demo.path)
+    assert "编号" in spoken.out
+
+
+@pytest.mark.parametrize(
+    ("said", "years"), [("2023", {2023}), ("2022..2023", {2022, 2023}), ("2024..2023", {2023, 2024})]
+)
+def test_years_are_one_or_a_span(said: str, years: set[int], demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    words = ["search", "预算执行进度慢", "--top", "100", "--library", demo.path, "--json"]
+    everything = jixiao(*words).json["hits"]
+    within = jixiao(*words, "--year", said).json["hits"]
+    assert {hit["passage"]["year"] for hit in everything} > years
+    assert {hit["passage"]["year"] for hit in within} == years
+
+
+@pytest.mark.parametrize(
+    ("words", "holds"),
+    [
+        (["--department", "教育局"], lambda hit: "教育局" in hit["passage"]["department"]),
+        (["--topic", "indicators"], lambda hit: "indicators" in [topic["label"] for topic in hit["passage"]["topics"]]),
+        (["--role", "措施"], lambda hit: hit["passage"]["role"]["label"] == "measure"),
+        (["--region", "澜东省"], lambda hit: hit["report"]["region"]["province"] == "澜东省"),
+        (["--level", "市"], lambda hit: hit["report"]["level"] == "市"),
+        (["--kind", "项目支出"], lambda hit: hit["report"]["kind"] == "项目支出"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_each_filter_lets_through_only_what_it_says(
+    words: list[str], holds: Callable[[Any], bool], demo: Library, jixiao: Callable[..., Outcome]
+) -> None:
+    call = ["search", "绩效指标设置和预算执行", "--top", "50", "--library", demo.path, "--json"]
+    hits = jixiao(*call, *words).json["hits"]
+    assert hits
+    assert all(holds(hit) for hit in hits)
+    assert not all(holds(hit) for hit in jixiao(*call).json["hits"])
+
+
+def test_similar_finds_the_same_problem_of_another_year(demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    words = ["--library", demo.path, "--json"]
+    told = jixiao("search", "计财股一家填写绩效目标", "--department", "棠溪县教育局", "--year", "2023", *words).json
+    own = told["hits"][0]["passage"]
+    found = jixiao("similar", own["id"], "--top", "3", *words).json
+    assert set(found) >= SEARCH
+    assert own["id"] not in [hit["passage"]["id"] for hit in found["hits"]]
+    # The corpus says that the finding comes back word for word a year later.
+    best = found["hits"][0]["passage"]
+    assert (best["year"], best["department"], best["text"][-20:]) == (2024, "棠溪县教育局", own["text"][-20:])
+
+
+def test_stats_count_by_two_dimensions(demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    table = jixiao("stats", "--by", "topic,year", "--unit", "report", "--library", demo.path, "--json").json
+    assert [table["by"], table["unit"]] == [["topic", "year"], "report"]
+    keys = {"topic", "topic_name", "year", "count", "reports", "share", "low", "high"}
+    assert all(set(row) == keys for row in table["rows"])
+    assert {row["topic_name"] for row in table["rows"]} >= {"预算编制", "预算执行", "绩效指标", "内部控制", "结果应用"}
+    assert all(row["low"] <= row["share"] <= row["high"] for row in table["rows"])
+    single = jixiao("stats", "--library", demo.path, "--json").json
+    assert sum(row["count"] for row in single["rows"]) == sum(row["count"] for row in table["rows"]) == single["total"]
+
+
+def test_stats_write_their_files_and_say_so_on_stderr(
+    tmp_path: Path, demo: Library, jixiao: Callable[..., Outcome]
+) -> None:
+    paths = [tmp_path / name for name in ("t.xlsx", "t.csv", "t.png")]
+    files = ["--xlsx", paths[0], "--csv", paths[1], "--chart", paths[2]]
+    outcome = jixiao("stats", *files, "--library", demo.path, "--json")
+    assert outcome.code == 0
+    assert [path.read_bytes()[:4] for path in paths] == [b"PK\x03\x04", b"\xef\xbb\xbf\xe4", b"\x89PNG"]
+    assert all(path.name in outcome.err for path in paths)
+    rows = paths[1].read_text("utf-8-sig").splitlines()
+    assert len(rows) == 1 + len(outcome.json["rows"])
+
+
+def test_draft_quotes_with_sources(demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    problem = "绩效评价结果没有和预算安排挂钩"
+    found = jixiao("draft", problem, "--top", "3", "--library", demo.path, "--json").json
+    assert set(found) == {"problem", "suggestions"}
+    assert found["problem"] == problem
+    assert len(found["suggestions"]) == 3
+    for item in found["suggestions"]:
+        assert set(item) == {"text", "score", "role", "topics", "sources", "answers"}
+        assert item["role"] == "measure"
+        source = item["sources"][0]
+        assert set(source) == {"passage", "report", "section", "page"}
+        assert item["text"] in demo.report(source["report"]["id"]).text
+    stated = jixiao("draft", problem, "--role", "problem", "--top", "2", "--library", demo.path, "--json").json
+    assert [item["role"] for item in stated["suggestions"]] == ["problem", "problem"]
+
+
+# ---------------------------------------------------------------------------------------------------- library and models
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_library_is_looked_at_checked_rebuilt_and_thinned(
+    tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]
+) -> None:
+    where = ["--library", tmp_path / "library"]
+    jixiao("ingest", reports, *where)
+    info = jixiao("library", "info", *where, "--json").json
+    assert {"path", "reports", "passages", "encoder", "list"} <= set(info)
+    assert info["reports"] == 2
+    assert jixiao("library", "verify", *where, "--json").json == {"problems": []}
+    (tmp_path / "library" / "index.faiss").write_bytes(b"damaged")
+    damaged = jixiao("library", "verify", *where)
+    assert damaged.code == 1
+    assert "rebuild" in damaged.out + damaged.err
+    assert jixiao("library", "rebuild", *where).code == 0
+    assert jixiao("library", "verify", *where).code == 0
+    assert jixiao("library", "remove", info["list"][0]["id"], *where).code == 0
+    left = jixiao("library", "info", *where, "--json").json["list"]
+    assert [card["id"] for card in left] == [info["list"][1]["id"]]
+    assert jixiao("library", "verify", *where).code == 0
+
+
+def test_the_library_may_stand_in_the_environment(
+    demo: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jixiao: Callable[..., Outcome]
+) -> None:
+    monkeypatch.setenv("JIXIAO_LIBRARY", str(demo.path))
+    assert jixiao("library", "info", "--json").json["reports"] == 14
+    assert jixiao("library", "info", "--library", tmp_path).code == 1  # what is said goes first
+    monkeypatch.delenv("JIXIAO_LIBRARY")
+    monkeypatch.chdir(tmp_path)
+    outcome = jixiao("library", "info")
+    assert outcome.code == 1
+    assert "library" in outcome.err
+
+
+def test_models_are_listed_with_their_licences(jixiao: Callable[..., Outcome]) -> None:
+    cards = jixiao("models", "list", "--json").json["encoders"]
+    assert cards[0]["name"] == "m3e-small"
+    assert "不得商用" in cards[0]["note"]
+    assert {card["name"]: card["licence"] for card in cards}["bge-small-zh-v1.5"] == "MIT"
+    assert "不得商用" in jixiao("models", "list").out
+    assert jixiao("models", "verify").code == 0
+    unknown = jixiao("models", "pull", "nope")
+    assert unknown.code == 1
+    assert "m3e-small" in unknown.err
+
+
+def test_a_model_that_is_not_here_is_not_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jixiao: Callable[..., Outcome]
+) -> None:
+    monkeypatch.setenv("JIXIAO_MODELS", str(tmp_path))
+    outcome = jixiao("models", "verify")
+    assert outcome.code == 1
+    assert "jixiao models pull m3e-small" in outcome.err
+    assert "jixiao models pull" in jixiao("tag", "资金闲置").err
+
+
+# ----------------------------------------------------------------------------------------------- processes of their own
+
+
+def test_json_alone_is_on_stdout(tmp_path: Path) -> None:
+    file = next(REPORTS.rglob("2024年度绩效自评报告.txt"))
+    outcome = command("ingest", file, "--library", tmp_path / "library", "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["added"] == 1
+    # Another encoder for a library that has one is refused.
+    refused = command("ingest", file, "--library", tmp_path / "library", "--encoder", "bge-small-zh-v1.5", "--json")
+    assert (refused.code, refused.out) == (1, "")
+    assert "m3e-small" in refused.err
+
+
+def test_the_installed_command_has_the_same_exit_codes(tmp_path: Path) -> None:
+    assert command("--help").code == 0
+    assert command("search").code == 2
+    missing = command("library", "info", JIXIAO_LIBRARY=str(tmp_path))
+    assert (missing.code, missing.out) == (1, "")
+    assert "Traceback" not in missing.err
+
+
+@pytest.mark.slow
+def test_the_demo_does_the_main_job(tmp_path: Path) -> None:
+    outcome = command("demo", "--output", tmp_path / "out")
+    assert outcome.code == 0
+    assert "新增 14，更新 0，未变 0，失败 0" in outcome.out
+    assert [mark for mark in ("一、入库", "二、", "三、检索", "四、起草参考") if mark not in outcome.out] == []
+    assert (tmp_path / "out" / "problems.png").read_bytes()[:4] == b"\x89PNG"
+    info = command("library", "info", "--library", tmp_path / "out" / "library", "--json")
+    assert json.loads(info.out)["reports"] == 14

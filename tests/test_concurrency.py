@@ -1,0 +1,140 @@
+"""Several real processes at one library."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import StandIn, write_report
+from filelock import FileLock
+
+from nlp import library as room
+from nlp.library import Library
+from nlp.words import words_of
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.synchronize import Barrier, Event
+
+    from nlp.records import IngestResult
+
+FOLDERS = 3
+REPORTS = 6
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    for folder in range(FOLDERS):
+        for place in range(REPORTS):
+            write_report(
+                tmp_path / f"文件夹{folder}",
+                f"青禾县第{folder}{place}局",
+                2024,
+                [f"第{folder}{place}号项目支出进度偏慢。", "固定资产台账不全，账实不符。"],
+                ["按月通报支出进度。"],
+            )
+    return [tmp_path / f"文件夹{folder}" for folder in range(FOLDERS)]
+
+
+def take_in(home: Path, folder: Path, begin: Barrier, pipe: Connection) -> None:
+    words_of("支出进度")
+    setattr(room, "open_encoder", lambda _: StandIn())  # noqa: B010  mypy takes a plain assignment for a mistake
+    begin.wait(120)
+    said: list[str] = []
+    with Library.open(home) as library:
+        pipe.send((library.ingest(folder, say=said.append), said))
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path: Path, folders: list[Path]) -> None:
+    """They even make the library at once."""
+    context = multiprocessing.get_context("spawn")
+    begin = context.Barrier(FOLDERS)
+    pipes = [context.Pipe(duplex=False) for _ in folders]
+    home = tmp_path / "library"
+    processes = [
+        context.Process(target=take_in, args=(home, folder, begin, there))
+        for folder, (_, there) in zip(folders, pipes, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    outcomes: list[tuple[IngestResult, list[str]]] = [here.recv() for here, _ in pipes]
+    for process in processes:
+        process.join()
+    assert [(result.added, result.failed) for result, _ in outcomes] == [(REPORTS, ())] * FOLDERS
+    assert sorted(result.reports for result, _ in outcomes)[-1] == FOLDERS * REPORTS
+    assert all("另一个进程正在写入报告库" in line for _, said in outcomes for line in said)
+    with Library.open(home, create=False) as library:
+        info = library.info()
+        assert {card.identity.department for card in info.cards} == {
+            f"青禾县第{folder}{place}局" for folder in range(FOLDERS) for place in range(REPORTS)
+        }
+        assert (info.reports, info.generation) == (FOLDERS * REPORTS, FOLDERS * REPORTS)
+        assert library.verify() == ()
+
+
+@pytest.mark.encoder
+def test_a_process_that_waits_says_so_and_goes_on(tmp_path: Path, folders: list[Path]) -> None:
+    home = tmp_path / "library"
+    home.mkdir()
+    jixiao = Path(sys.executable).with_name("jixiao")
+    with FileLock(home / "library.lock"):
+        waiting = subprocess.Popen(
+            [jixiao, "ingest", folders[0], "--library", home],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        assert waiting.stderr is not None
+        line = waiting.stderr.readline()
+        assert line.strip() == f"另一个进程正在写入报告库 {home}，等它完成后继续……"
+        assert waiting.poll() is None
+    output, _ = waiting.communicate()
+    assert waiting.returncode == 0
+    assert f"新增 {REPORTS}，更新 0，未变 0，失败 0" in output
+
+
+def keep_changing(home: Path, folder: Path, stop: Event, pipe: Connection) -> None:
+    """Take reports in and remove them, until told to stop."""
+    setattr(room, "open_encoder", lambda _: StandIn())  # noqa: B010  as above
+    rounds = 0
+    with Library.open(home) as library:
+        while not stop.is_set():
+            library.ingest(folder)
+            for card in library.info().cards:
+                if card.source.path.startswith(str(folder.resolve())):
+                    library.remove(card.id)
+            rounds += 1
+            pipe.send(rounds)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_reader_is_answered_while_another_process_writes(tmp_path: Path, folders: list[Path]) -> None:
+    home = tmp_path / "library"
+    with Library.open(home) as library:
+        library.ingest(folders[0])
+        wanted = {card.id for card in library.info().cards}
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    here, there = context.Pipe(duplex=False)
+    writer = context.Process(target=keep_changing, args=(home, folders[1], stop, there))
+    writer.start()
+    states = set()
+    with Library.open(home, create=False) as reader:
+        while not (here.poll() and here.recv() >= 3):
+            result = reader.search("支出进度偏慢", top=100)
+            found = {hit.found.report.id for hit in result.hits}
+            assert wanted <= found
+            assert len({hit.found.row for hit in result.hits}) == len(result.hits)
+            assert all("支出进度" in hit.found.passage.text for hit in result.hits[:REPORTS])
+            states.add(len(found))
+    stop.set()
+    writer.join()
+    assert writer.exitcode == 0
+    assert REPORTS in states
+    assert states <= set(range(REPORTS, 2 * REPORTS + 1))
+    with Library.open(home, create=False) as library:
+        assert library.verify() == ()

@@ -1,0 +1,179 @@
+"""Whose report it is: each place that tells it, which of them wins, and that it is told truly."""
+
+from __future__ import annotations
+
+import pytest
+
+from nlp.errors import InvalidInputError
+from nlp.identity import Overrides, identify, make_overrides, read_meta
+from nlp.records import Document, Identity, Kind, Level, Paragraph, Region, Row, Table
+from nlp.text import compose, paragraphs_of
+
+BODY = "一、基本情况\n本单位按照要求完成了各项工作。\n二、存在的问题\n无。"
+
+
+def identity(text: str, path: str = "a.txt", overrides: Overrides | None = None) -> Identity:
+    return identify(compose(paragraphs_of(text)), path, overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("title", "department", "region", "level", "year", "kind"),
+    [
+        ("棠溪县教育局关于2022年度部门整体支出绩效自评的报告", "棠溪县教育局", Region(county="棠溪县"), "县", 2022, "部门整体支出"),
+        ("2025年棠溪县教育局关于2024年度部门整体支出绩效自评情况的报告", "棠溪县教育局", Region(county="棠溪县"), "县", 2024, "部门整体支出"),
+        ("棠溪县教育局二〇二三年度部门整体支出绩效自评报告", "棠溪县教育局", Region(county="棠溪县"), "县", 2023, "部门整体支出"),
+        ("汐州市人民医院2024年医疗设备购置项目绩效自评报告", "汐州市人民医院", Region(None, "汐州市"), "市", 2024, "项目支出"),
+        ("棠溪县第一中学2023年度单位整体支出绩效自评报告", "棠溪县第一中学", Region(county="棠溪县"), "县", 2023, "部门整体支出"),
+        ("汐州市砚池区东湖街道办事处2023年度部门整体支出绩效自评报告", "汐州市砚池区东湖街道办事处", Region(None, "汐州市", "砚池区"), "乡", 2023, "部门整体支出"),
+        ("砚池区东湖街道2024年度部门整体支出绩效自评报告", "砚池区东湖街道", Region(county="砚池区"), "乡", 2024, "部门整体支出"),
+        ("省教育厅2024年度部门整体支出绩效自评报告", "省教育厅", Region(), "省", 2024, "部门整体支出"),
+        ("教育部2024年度部门决算", "教育部", Region(), None, 2024, "部门决算"),
+        ("中共棠溪县委组织部2023年度部门整体支出绩效自评报告", "中共棠溪县委组织部", Region(county="棠溪县"), "县", 2023, "部门整体支出"),
+        ("长沙市岳麓区教育局2023年度整体支出绩效自评报告", "长沙市岳麓区教育局", Region("湖南省", "长沙市", "岳麓区"), "县", 2023, "部门整体支出"),
+        ("2023年度全省乡村振兴补助资金绩效评价报告", None, Region(), "省", 2023, "绩效评价"),
+        ("棠溪县审计局2023年度审计查出问题整改情况报告", "棠溪县审计局", Region(county="棠溪县"), "县", 2023, "审计整改"),
+    ],
+)
+def test_titles(title: str, department: str | None, region: Region, level: str | None, year: int, kind: str) -> None:
+    found = identity(f"{title}\n{BODY}")
+    assert found.title == title
+    assert (found.department, found.region, found.level, found.year, found.kind) == (department, region, level, year, kind)
+    assert {found.taken_from[key] for key in ("title", "year", "kind")} == {"title"}
+
+
+def test_a_title_over_two_lines_with_a_note_below() -> None:
+    found = identity(f"附件1\n棠溪县退役军人事务局2024年度\n部门整体支出绩效自评报告\n（公开版）\n{BODY}")
+    assert found.title == "棠溪县退役军人事务局2024年度部门整体支出绩效自评报告"
+
+
+def test_a_styled_title_wins_over_the_site_s_navigation() -> None:
+    lines = [("首页", None), ("政务公开", None), ("预决算公开", None), ("2023年度公交补贴项目支出绩效自评报告", 1), ("一、概况", 2), ("略。", None)]
+    document = Document(tuple(Paragraph(text, heading=heading) for text, heading in lines), format="html")
+    found = identify(compose(document), "a.html")
+    assert (found.title, found.kind) == ("2023年度公交补贴项目支出绩效自评报告", Kind.PROJECT)
+
+
+def test_a_sheet_s_first_row_is_the_title_and_its_rows_are_not() -> None:
+    rows = [("2023年度部门整体支出绩效自评表", "", ""), ("部门名称", "砚池区民政局", "2024年4月30日"), ("指标", "分值", "得分")]
+    found = identify(compose(Document((Table(tuple(Row(row) for row in rows)),), format="xlsx")), "a.xlsx")
+    assert (found.title, found.department, found.year) == ("2023年度部门整体支出绩效自评表", "砚池区民政局", 2023)
+    assert found.taken_from == {
+        "title": "title",
+        "department": "table",
+        "year": "title",
+        "kind": "title",
+        "region": "table",
+        "level": "table",
+    }
+
+
+def test_a_ledger_s_first_row_does_not_own_the_whole_ledger() -> None:
+    rows = [("两省预算绩效检查问题整改台账（2022—2024年度）", "", ""), ("序号", "部门", "问题"), ("1", "棠溪县教育局", "账实不符。")]
+    found = identify(compose(Document((Table(tuple(Row(row) for row in rows)),), format="xlsx")), "a.xlsx")
+    assert (found.department, found.region, found.level, found.year, found.kind) == (None, Region(), "省", 2024, "审计整改")
+
+
+# ------------------------------------------------------------------------------------------------------- other places to look
+
+
+def test_folders_and_file_name_alone() -> None:
+    found = identity("正文没有线索。", "澜东省/汐州市/2023年/教育局.docx")
+    assert (found.department, found.region, found.level, found.year) == ("教育局", Region("澜东省", "汐州市"), Level.CITY, 2023)
+    assert found.taken_from == {
+        "title": "file name",
+        "department": "file name",
+        "year": "folder",
+        "region": "folder",
+        "level": "folder",
+    }
+
+
+def test_signature_alone() -> None:
+    found = identity(f"关于2023年度部门整体支出绩效自评情况的报告\n区财政局：\n{BODY}\n砚池区民政局\n2024年4月1日")
+    assert (found.department, found.taken_from["department"], found.region) == ("砚池区民政局", "signature", Region(county="砚池区"))
+    assert found.taken_from["level"] == "signature"
+
+
+@pytest.mark.parametrize("date", ["2024年3月2日", "二〇二四年三月二日"])
+def test_a_report_signed_in_spring_is_about_the_year_before(date: str) -> None:
+    found = identity(f"{BODY}\n（盖章）棠溪县水利局\n{date}", "x.docx")
+    assert (found.department, found.year, found.taken_from["year"]) == ("棠溪县水利局", 2023, "signature")
+
+
+def test_a_field_with_the_name() -> None:
+    found = identity(f"绩效自评报告\n（2023年度）\n部门（单位）名称（盖章）：砚池区民政局\n{BODY}")
+    assert (found.department, found.year, found.taken_from["department"]) == ("砚池区民政局", 2023, "text")
+
+
+def test_contradictory_clues_the_title_wins() -> None:
+    found = identity(
+        f"桐浦县农业农村局2022年度部门整体支出绩效自评报告\n{BODY}\n棠溪县教育局\n2025年4月1日",
+        "云屏省/棠溪县教育局/2021年自评.docx",
+    )
+    assert (found.department, found.year) == ("桐浦县农业农村局", 2022)
+    assert found.region == Region("云屏省", None, "桐浦县")
+    assert found.taken_from["region"] == "title + folder"
+
+
+def test_a_bare_name_gives_way_to_the_one_with_its_place() -> None:
+    found = identity(f"教育局2023年度部门整体支出绩效自评报告\n{BODY}", "云屏省/棠溪县教育局/a.docx")
+    assert (found.department, found.taken_from["department"]) == ("棠溪县教育局", "folder")
+
+
+def test_the_short_name_that_is_used_elsewhere_wins_so_that_years_can_be_counted_together() -> None:
+    title = f"汐州市砚池区卫生健康局2022年度部门整体支出绩效自评报告\n{BODY}"
+    assert identity(title).department == "汐州市砚池区卫生健康局"
+    found = identity(title, "砚池区卫生健康局/a.pdf")
+    assert (found.department, found.region) == ("砚池区卫生健康局", Region(None, "汐州市", "砚池区"))
+
+
+def test_parts_that_the_table_of_codes_adds_are_said_to_come_from_there() -> None:
+    found = identity(f"梁河县水务局2023年度部门整体支出绩效自评报告\n{BODY}")
+    assert (found.region.province, found.taken_from["region"]) == ("云南省", "title + region table")
+
+
+def test_nothing_known_is_nothing_said() -> None:
+    found = identity("资金支付进度慢。", "x.txt")
+    assert (found.department, found.region, found.level, found.year, found.kind) == (None, Region(), None, None, None)
+    assert found.taken_from == {"title": "file name"}
+
+
+# ------------------------------------------------------------------------------------------------------------- what is said
+
+
+def test_what_a_person_says_wins() -> None:
+    said = Overrides(title="题", department="甲县乙局", province="丙省", county="甲县", level=Level.CITY, year=2020, kind=Kind.AUDIT)
+    found = identity(f"棠溪县教育局2023年度部门整体支出绩效自评报告\n{BODY}", overrides=said)
+    assert (found.title, found.department, found.region) == ("题", "甲县乙局", Region("丙省", None, "甲县"))
+    assert (found.level, found.year, found.kind) == (Level.CITY, 2020, Kind.AUDIT)
+    assert set(found.taken_from.values()) == {"override"}
+
+
+META = "文件,部门,年度,省,层级,类型\na.docx,棠溪县教育局,2023年,云屏省,县,部门整体支出\nb.pdf,,2022,,,\n,甲局,,,,\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030"])
+def test_meta_in_any_usual_encoding(encoding: str) -> None:
+    assert read_meta(META.encode(encoding)) == {
+        "a.docx": Overrides(department="棠溪县教育局", province="云屏省", level=Level.COUNTY, year=2023, kind=Kind.DEPARTMENT),
+        "b.pdf": Overrides(year=2022),
+    }
+
+
+def test_meta_with_short_rows_and_english_heads() -> None:
+    assert read_meta(b" File ,Year,department\na.docx,2023\n") == {"a.docx": Overrides(year=2023)}
+    assert read_meta("文件,年度\n".encode()) == {}
+
+
+def test_meta_without_a_column_for_the_file_says_so() -> None:
+    with pytest.raises(InvalidInputError, match="“文件”.*得到的表头是“部门，年度”"):
+        read_meta("部门,年度\n甲局,2023\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [("year", "23", "四位数字.*“23”"), ("level", "村", "省、市、县、乡.*“村”"), ("kind", "总结", "部门整体支出.*“总结”")],
+)
+def test_values_that_are_not_known_are_named(field: str, value: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        make_overrides({field: value})

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import zipfile
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import report_text, write_report
+
+from nlp.errors import EncoderError, InvalidInputError, LibraryError, NotFoundError
+from nlp.identity import Overrides
+from nlp.index import VectorIndex
+from nlp.library import Library
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import StandIn
+
+FINDINGS = ("支出进度偏慢，第四季度集中付款。", "绩效指标设置笼统，缺少可衡量的数值。", "固定资产台账与实物不符。")
+MEASURES = ("按月通报支出进度，滞后的收回额度。", "细化绩效指标，逐项设定数值。")
+LEDGER = (
+    "序号,部门,年度,问题摘要,整改情况\n1,青禾县民政局,2022,救助资金滞留在账户未发放。,已全部发放到人。\n"
+    "2,青禾县司法局,2023,调解经费超范围列支招待费。,已退回财政。\n"
+)
+OTHER = ("采购合同未经法制审核即签订。", "往来款长期挂账未清理。")
+
+pytestmark = pytest.mark.usefixtures("stand_in")
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    folder = tmp_path / "报告"
+    write_report(folder, "青禾县教育局", 2023, FINDINGS, MEASURES)
+    write_report(folder, "青禾县水利局", 2024, OTHER)
+    (folder / "整改台账.csv").write_text(LEDGER, "utf-8")
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, reports: Path) -> Path:
+    with Library.open(tmp_path / "library") as library:
+        result = library.ingest(reports)
+    assert (result.added, result.updated, result.unchanged, result.failed, result.reports) == (3, 0, 0, (), 3)
+    return tmp_path / "library"
+
+
+def answers(home: Path, query: str = "支出进度慢") -> list[tuple[str, float, float]]:
+    with Library.open(home, create=False) as library:
+        return [(hit.found.passage.id, hit.score, hit.semantic) for hit in library.search(query, top=20).hits]
+
+
+def damage(home: Path, statement: str) -> None:
+    with closing(sqlite3.connect(home / "library.sqlite")) as db:
+        db.execute(statement)
+        db.commit()
+
+
+# --------------------------------------------------------------------------------------------------- taking in again
+
+
+def test_taking_in_again_changes_nothing(home: Path, reports: Path) -> None:
+    before = (home / "library.sqlite").read_bytes()
+    with Library.open(home) as library:
+        result = library.ingest(reports)
+    assert (result.added, result.updated, result.unchanged, result.failed) == (0, 0, 3, ())
+    assert (home / "library.sqlite").read_bytes() == before
+
+
+def test_a_changed_file_replaces_its_old_version(home: Path, reports: Path) -> None:
+    write_report(reports, "青禾县教育局", 2023, (FINDINGS[0], "食堂收支未纳入单位账核算。"))
+    with Library.open(home) as library:
+        result = library.ingest(reports)
+        assert (result.added, result.updated, result.unchanged, result.reports) == (0, 1, 2, 3)
+        texts = {p.passage.text for card in library.info().cards for p in library.passages_of(card.id)}
+        assert {"2、食堂收支未纳入单位账核算。", f"1、{FINDINGS[0]}"} <= texts
+        assert f"2、{FINDINGS[1]}" not in texts
+        assert library.verify() == ()
+
+
+def test_the_same_file_at_two_paths_is_one_report(home: Path, reports: Path) -> None:
+    first = reports / "青禾县教育局2023年度绩效自评报告.txt"
+    second = reports / "副本" / first.name
+    second.parent.mkdir()
+    second.write_bytes(first.read_bytes())
+    with Library.open(home) as library:
+        result = library.ingest(reports)
+        assert (result.added, result.updated, result.unchanged, result.reports) == (0, 0, 4, 3)
+        first.write_text(report_text("青禾县教育局", 2023, OTHER, ()), "utf-8")
+        result = library.ingest(reports)
+        assert (result.added, result.updated, result.unchanged, result.reports) == (0, 1, 3, 4)
+        assert sorted(
+            card.source.path for card in library.info().cards if card.identity.department == "青禾县教育局"
+        ) == (sorted([str(first), str(second)]))
+        assert library.verify() == ()
+
+
+def test_other_words_of_a_person_make_another_version(home: Path, reports: Path) -> None:
+    with Library.open(home) as library:
+        result = library.ingest(reports, overrides=Overrides(year=2019))
+        assert (result.updated, result.unchanged, result.reports) == (3, 0, 3)
+        assert {card.identity.year for card in library.info().cards} == {2019}
+
+
+def test_removing_takes_a_report_out_of_search_and_counts(home: Path) -> None:
+    with Library.open(home) as library:
+        gone = next(card for card in library.info().cards if card.identity.department == "青禾县教育局")
+        assert FINDINGS[0][:4] in library.search("支出进度偏慢").hits[0].found.passage.text
+        library.remove(gone.id)
+        assert library.info().reports == 2
+        assert gone.id not in {hit.found.report.id for hit in library.search("支出进度偏慢", top=50).hits}
+        assert gone.id not in {card.id for card in library.info().cards}
+        assert library.verify() == ()
+        with pytest.raises(NotFoundError):
+            library.remove(gone.id)
+
+
+def test_a_library_inside_the_folder_is_not_read_as_reports(reports: Path) -> None:
+    for _ in range(2):
+        with Library.open(reports / "library") as library:
+            result = library.ingest(reports)
+    assert (result.unchanged, result.failed, result.reports) == (3, (), 3)
+
+
+def test_a_file_named_twice_is_read_once(tmp_path: Path, reports: Path) -> None:
+    with Library.open(tmp_path / "library") as library:
+        result = library.ingest(reports, *sorted(reports.iterdir()))
+    assert (result.added, result.unchanged) == (3, 0)
+
+
+def test_a_file_name_in_gbk_is_read_and_kept_as_characters(tmp_path: Path) -> None:
+    folder = tmp_path / "旧"
+    folder.mkdir()
+    name = os.fsdecode("青禾县民政局2022年自评报告.txt".encode("gbk"))
+    (folder / name).write_text(report_text("青禾县民政局", 2022, FINDINGS, ()), "utf-8")
+    (folder / os.fsdecode("空表.txt".encode("gbk"))).write_bytes(b"")
+    with Library.open(tmp_path / "library") as library:
+        result = library.ingest(folder)
+        assert result.added == 1
+        assert [card.source.path for card in library.info().cards] == [str(folder / "青禾县民政局2022年自评报告.txt")]
+        assert [(failure.path, failure.error[:5]) for failure in result.failed] == [
+            (str(folder / "空表.txt"), "文件是空的")
+        ]
+
+
+def test_the_files_of_an_archive_are_taken_in_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "全年.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("青禾县教育局.txt", report_text("青禾县教育局", 2023, FINDINGS, ()))
+        archive.writestr("坏.pdf", b"%PDF-1.4 x")
+    with Library.open(tmp_path / "library") as library:
+        result = library.ingest(path)
+        assert (result.added, [failure.path for failure in result.failed]) == (1, [f"{path}/坏.pdf"])
+        assert library.ingest(path).unchanged == 1
+
+
+def test_a_missing_path_is_told_in_words(tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library") as library, pytest.raises(InvalidInputError, match="没有这个文件或文件夹"):
+        library.ingest(tmp_path / "没有")
+
+
+# -------------------------------------------------------------------------------------------------------- the index
+
+
+@pytest.mark.parametrize("what", ["missing", "cut", "flipped", "no note", "stale", "of another library"])
+def test_a_damaged_or_stale_index_is_made_anew_silently(
+    home: Path, reports: Path, what: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    index, note = home / "index.faiss", home / "index.json"
+    if what == "stale":
+        old = index.read_bytes(), note.read_bytes()
+        write_report(reports, "青禾县民政局", 2024, ["临时救助支出进度慢。"])
+        with Library.open(home) as library:
+            library.ingest(reports)
+    wanted = answers(home)
+    assert wanted
+    if what == "missing":
+        index.unlink()
+    elif what == "cut":
+        index.write_bytes(index.read_bytes()[:-100])
+    elif what == "flipped":
+        data = bytearray(index.read_bytes())
+        data[len(data) // 2] ^= 4
+        index.write_bytes(data)
+    elif what == "no note":
+        note.unlink()
+    elif what == "stale":
+        index.write_bytes(old[0])
+        note.write_bytes(old[1])
+    else:
+        index.write_bytes(b"IxFI" + bytes(4000))
+    assert answers(home) == wanted
+    with Library.open(home) as library:
+        assert library.verify() == ("向量索引缺失、损坏或不是最新；请运行 jixiao library rebuild",)
+        library.ingest(reports)  # whatever is taken in next mends it
+        assert library.verify() == ()
+    assert capfd.readouterr().err == ""
+
+
+def test_an_index_with_other_vectors_is_found_by_verify(home: Path) -> None:
+    with Library.open(home) as library:
+        keys, vectors = library._store.all_vectors(512)
+        VectorIndex.build(keys, -vectors, library.info().generation).save(home / "index.faiss")
+        assert library.verify() == ("向量索引与库中的向量不一致；请运行 jixiao library rebuild",)
+        library.rebuild()
+        assert library.verify() == ()
+
+
+# ------------------------------------------------------------------------------------------- verifying and mending
+
+
+def test_a_sound_library_has_no_problems(home: Path) -> None:
+    with Library.open(home, create=False) as library:
+        assert library.verify() == ()
+
+
+def test_an_empty_library_has_no_problems_and_says_that_it_is_empty(tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library") as library:
+        assert library.verify() == ()
+        assert library.search("支出进度").note == "报告库是空的；请先用 jixiao ingest 入库"
+        assert library.frequency().rows == ()
+        assert library.draft("支出进度慢") == ()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM vectors WHERE hash = (SELECT vector FROM passages LIMIT 1)",
+        "UPDATE vectors SET vector = zeroblob(length(vector)) WHERE hash = (SELECT min(hash) FROM vectors)",
+        "INSERT INTO vectors VALUES ('x', zeroblob(2048))",
+        "DELETE FROM words WHERE rowid = 2",
+        "DELETE FROM words_data WHERE id > 10",
+        "INSERT INTO words (rowid, terms) VALUES (777, '多余')",
+        "UPDATE passages SET role = 'cause', topic = 'other' WHERE row = 3",
+        "DELETE FROM topics",
+        "UPDATE passages SET vector = 'x' WHERE row = 1",
+    ],
+)
+def test_a_rebuild_mends_all_that_is_derived(home: Path, statement: str) -> None:
+    with Library.open(home) as library:
+        library.rebuild()  # brings the generation to where the second rebuild is compared from
+    before = dump(home)
+    damage(home, statement)
+    with Library.open(home) as library:
+        assert library.verify() != ()
+        library.rebuild()
+        assert library.verify() == ()
+    assert dump(home) == before
+
+
+def dump(home: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All content but the count of changes."""
+    tables = ("reports", "sources", "sections", "passages", "topics", "links", "vectors")
+    with closing(sqlite3.connect(home / "library.sqlite")) as db:
+        found = {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608  our own names
+        found["words"] = db.execute("SELECT rowid, terms FROM words").fetchall()
+        return found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE reports SET text = replace(text, '1200万元', '9900万元')", "DELETE FROM links WHERE score = 1"],
+)
+def test_a_rebuild_does_not_hide_that_what_was_read_is_changed(home: Path, statement: str) -> None:
+    damage(home, statement)
+    with Library.open(home) as library:
+        library.rebuild()
+        assert any("原文或身份与入库时不一致" in problem for problem in library.verify())
+
+
+def test_a_rebuild_of_a_sound_library_changes_nothing(home: Path) -> None:
+    before, wanted = dump(home), answers(home)
+    with Library.open(home) as library:
+        library.rebuild()
+    assert (dump(home), answers(home)) == (before, wanted)
+
+
+# --------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_another_encoder_is_refused(
+    home: Path, reports: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(stand_in), "fingerprint", "f" * 64)
+    with Library.open(home) as library:
+        with pytest.raises(
+            EncoderError, match=r"是用另一份 stand-in 权重建的.*向量不可混用；请用 jixiao models verify"
+        ):
+            library.ingest(reports)
+        with pytest.raises(EncoderError, match="向量不可混用"):
+            library.rebuild()
+
+
+def test_another_encoder_by_name_is_refused_at_once(home: Path) -> None:
+    with pytest.raises(EncoderError, match="是用编码器 stand-in 建的，不能换用 bge-small-zh"):
+        Library.open(home, encoder="bge-small-zh")
+
+
+def test_a_file_in_the_place_of_a_library_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "library").write_text("x", "utf-8")
+    with pytest.raises(LibraryError, match="报告库应是一个文件夹"):
+        Library.open(tmp_path / "library")
+    with pytest.raises(LibraryError, match="不是报告库"):
+        Library.open(tmp_path / "library", create=False)
+
+
+def test_a_text_in_the_place_of_the_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "library.sqlite").write_text("不是数据库" * 300, "utf-8")
+    with pytest.raises(LibraryError, match="无法作为报告库打开"):
+        Library.open(tmp_path)
+
+
+def test_a_library_of_another_version_is_refused(home: Path) -> None:
+    damage(home, "UPDATE meta SET value = '0' WHERE key = 'schema'")
+    with pytest.raises(LibraryError, match="报告库的版本是 0"):
+        Library.open(home)
