@@ -50,6 +50,9 @@ _HELP_WORDS = (
     ("; default:", "；默认："),
     ("[env var: ", "[环境变量："),
     ("[required]", "[必填]"),
+    ("<str>", "<文字>"),
+    ("<path>", "<路径>"),
+    ("<int range>", "<整数>"),
 )
 
 
@@ -173,6 +176,9 @@ def ingest(
     from nlp.library import Library
     from nlp.views import ingest_view
 
+    for path in paths:
+        if not path.exists():  # before a library is made for nothing
+            raise InvalidInputError(f"没有这个文件或文件夹：{path}；请检查路径")
     said = _overrides(department=department, year=year, region=region, level=level, kind=kind)
     with Library.open(library, encoder=encoder) as opened, bar("入库") as show:
         result = opened.ingest(*paths, overrides=said, progress=show, say=whisper)
@@ -209,10 +215,10 @@ def inspect(
 def tag(
     texts: Annotated[
         list[str] | None,
-        typer.Argument(help="要标注的文字；不给则从标准输入读（每行一条，或 JSON Lines）", metavar="[TEXT…]"),
+        typer.Argument(help="要标注的文字；不给则从标准输入读（每行一条，或 JSON Lines）", metavar="TEXT…"),
     ] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
-    as_json: JsonOption = True,
+    as_json: JsonOption = False,
 ) -> None:
     """给文字标注角色和主题；输出为 JSON Lines。"""
     from nlp.library import Analyst
@@ -229,7 +235,7 @@ def tag(
 
 @app.command(cls=_Verb)
 def search(
-    query: Annotated[str, typer.Argument(help="词语、短语或一句话")],
+    query: Annotated[str, typer.Argument(help="词语、短语或一句话", metavar="QUERY")],
     library: LibraryOption = DEFAULT_LIBRARY,
     department: DepartmentOption = None,
     region: RegionOption = None,
@@ -421,7 +427,7 @@ def models_pull(name: Annotated[str | None, typer.Argument(help="编码器名称
     from nlp.encoder import catalogue, pull
 
     wanted = name or catalogue()[0].name
-    typer.echo(f"{wanted} 已就绪：{pull(wanted, whisper)}")
+    typer.echo(str(pull(wanted, whisper)))
 
 
 @models_app.command("verify", cls=_Verb)
@@ -546,14 +552,18 @@ def _split(text: str) -> list[str]:
 def _stdin_items(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines, 1):
         stripped = line.strip()
-        if stripped.startswith("{"):
-            try:
-                item = json.loads(stripped)
-                yield str(item.get("id", number)), str(item["text"])
-            except (ValueError, KeyError) as error:
-                raise InvalidInputError(f'标准输入第 {number} 行应是含 "text" 的 JSON，读不懂：{error}') from error
-        elif stripped:
+        if not stripped:
+            continue
+        if not stripped.startswith("{"):
             yield str(number), stripped
+            continue
+        try:
+            item = json.loads(stripped)
+        except ValueError as error:
+            raise InvalidInputError(f"标准输入第 {number} 行以 {{ 开头，却不是 JSON：{error}") from error
+        if not isinstance(item.get("text"), str):
+            raise InvalidInputError(f'标准输入第 {number} 行的 JSON 应有文字 "text"，得到的是 {stripped[:80]}')
+        yield str(item.get("id", number)), item["text"]
 
 
 def _answer(result: SearchResult, *, as_json: bool) -> None:

@@ -75,6 +75,7 @@ _OPENING = 12
 _HEADER = 60
 _CLOSING = 12
 _SHORTEST_NAME = 3
+_LONGEST_SIGNATURE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +216,14 @@ def _named_departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
     for line in text.lines[:_HEADER]:
         if (match := _FIELD.match(text.of(line))) and (name := _department_in(match.group("value"))):
             yield _Clue(name, _place_of(line))
-    for line in places.signature:
-        if name := _department_in(line, whole=True):
+    for words in places.signature:
+        if name := _department_in(words, whole=True):
             yield _Clue(name, "signature")
     for words, source in places.names():
         if name := _department_in(words):
             yield _Clue(name, source)
-    for line in places.opening:
-        if not _ADDRESSEE.fullmatch(line) and (name := _department_in(line)):
+    for words in places.opening:
+        if not _ADDRESSEE.fullmatch(words) and (name := _department_in(words)):
             yield _Clue(name, "text")
 
 
@@ -259,7 +260,7 @@ def _signature(text: Text) -> Iterator[str]:
         yield from (
             _SEAL.sub("", _DATE.sub("", line)).strip()
             for line in closing[max(0, i - 2) : i + 1][::-1]
-            if len(line) <= 40
+            if len(line) <= _LONGEST_SIGNATURE
         )
 
 
@@ -274,7 +275,9 @@ def _years(places: _Places, text: Text) -> Iterator[_Clue[int]]:
     for line in text.lines[:_HEADER]:
         if re.match(r"(?:评价|预算|自评|所属)?年度[：:\t ]", text.of(line)):
             yield from (_Clue(year, _place_of(line)) for year in _years_in(text.of(line)))
-    body = Counter(int(year) for year in re.findall(r"(?<!\d)(20\d\d)\s*年度", text.text))
+    # The rows of a table over many departments name years of their own.
+    prose = "\n".join(text.of(line) for line in text.lines if not in_grid(line))
+    body = Counter(int(year) for year in re.findall(r"(?<!\d)(20\d\d)\s*年度", prose))
     likely = [year for year, count in body.most_common(2) if count >= 2]  # noqa: PLR2004  one mention may be any year
     yield from (_Clue(year, source) for year, source in names)
     yield from (_Clue(year, "text") for year in likely)

@@ -81,11 +81,8 @@ def _find_head(text: Text, rows: list[Line]) -> tuple[int, dict[str, int]] | Non
             if column is not None:
                 columns[field] = column
         named = len(set(columns.values()))
-        if (
-            (named >= 2
-            and ("problem" in columns or "text" in columns))
-            or (named == 1 and "text" in columns and len(cells) == 1)
-        ):
+        is_column_of_texts = "text" in columns and len(cells) == 1
+        if is_column_of_texts or (named > 1 and ("problem" in columns or "text" in columns)):
             return place, columns
     return None
 

@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from nlp.records import Line, Section
-from nlp.text import END_MARKS, Text, in_grid
+from nlp.text import Text, in_grid
 
 _CN = "零〇一二三四五六七八九十百"
 _MARK_FORMS: tuple[tuple[str, str], ...] = (
@@ -50,6 +50,12 @@ _ONLY = {kind: frozenset({kind}) for kind in (*_RANK, _STYLED)}
 _AMOUNT = re.compile(r"\d[\d.,]*[万亿]?元|[%％]")
 _LONGEST_HEADING = 42
 _LONGEST_RUN_IN = 32
+_LONGEST_CHAPTER = 25
+_LONGEST_PHRASE = 20  # a longer stretch with a comma and a full stop is a sentence
+_NO_HEADING_ENDS = "。！？；!?;…，、"
+_NIL = re.compile(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ：:]?(?=(?:无|暂无|没有)[。.]?$)")
+_RUN_IN = re.compile(rf"(?P<head>[^。；：:]{{2,{_LONGEST_RUN_IN}}})(?P<stop>[：:。])(?=.)")
+_SPACED = re.compile(rf"(?P<head>\S{{2,{_LONGEST_RUN_IN}}}) (?=\S{{4,}})")
 _SHORTEST_CONTENTS = 3
 _LEADERS = re.compile(r"[.…·\s]*(?:[.…·\s]\d{1,4})?$")
 
@@ -242,32 +248,44 @@ def _is_title(words: str) -> bool:
 def _heading_end(words: str, mark: Mark, *, styled: bool) -> int | None:
     """Return where the heading of a numbered line ends, or ``None`` if the line is a mere item of a list."""
     rest = words[mark.width :]
-    if styled and len(rest) <= 2 * _LONGEST_HEADING:
-        return len(words)
-    nil = re.match(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ：:]?(?=(?:无|暂无|没有)[。.]?$)", rest)
-    if nil:
+    nil = _NIL.match(rest)
+    if nil and not styled:
         return mark.width + nil.end()
-    whole = len(rest) <= _LONGEST_HEADING
-    if whole and (rest[-1] not in END_MARKS + "，、" or rest[-1] in "：:") and not re.search(r"[。；]", rest):
-        stop = re.search(r"[：:](?=.)", rest)
+    if _is_heading(rest, mark, styled=styled):
+        stop = None if styled else re.search(r"[：:](?=.)", rest)
         return len(words) if stop is None else mark.width + stop.end()
-    chapter = _RANK[mark.kind] <= _RANK["cn_paren"] and len(rest) <= 25 and rest[-1] in "。."
-    if whole and (chapter or heads()["noun"].search(rest)) and not re.search(r"[。；：:，](?=.)", rest):
-        return len(words)
-    run_in = re.match(rf"([^。；：:]{{2,{_LONGEST_RUN_IN}}})([：:。])(?=.)", rest)
-    if (
-        run_in
-        and not _AMOUNT.search(run_in.group(1))
-        and (run_in.group(2) != "。" or "，" not in run_in.group(1) or len(run_in.group(1)) <= 20)
-    ):
-        return mark.width + run_in.end()
-    glued = heads()["glued"].match(rest) if _RANK[mark.kind] <= _RANK["cn_paren"] else None
+    run_in = _run_in_end(rest, mark)
+    return None if run_in is None else mark.width + run_in
+
+
+def _is_heading(rest: str, mark: Mark, *, styled: bool) -> bool:
+    """Return whether a line (without its mark) is a heading from its beginning to its end, or to its colon."""
+    if styled:
+        return len(rest) <= 2 * _LONGEST_HEADING
+    if len(rest) > _LONGEST_HEADING:
+        return False
+    if rest[-1] not in _NO_HEADING_ENDS and not re.search(r"[。；]", rest):
+        return True
+    is_chapter = _is_chapter(mark) and len(rest) <= _LONGEST_CHAPTER and rest[-1] in "。."
+    return (is_chapter or heads()["noun"].search(rest) is not None) and not re.search(r"[。；：:，](?=.)", rest)
+
+
+def _run_in_end(rest: str, mark: Mark) -> int | None:
+    """Return where a heading that runs into the text ends: at a colon, a full stop, a space or without any mark."""
+    run_in = _RUN_IN.match(rest)
+    if run_in and not _AMOUNT.search(run_in["head"]):
+        is_sentence = run_in["stop"] == "。" and "，" in run_in["head"] and len(run_in["head"]) > _LONGEST_PHRASE
+        if not is_sentence:
+            return run_in.end()
+    glued = heads()["glued"].match(rest) if _is_chapter(mark) else None
     if glued:
-        return mark.width + glued.end()
-    spaced = re.match(rf"(\S{{2,{_LONGEST_RUN_IN}}}) (?=\S{{4,}})", rest)
-    if spaced and heads()["unnumbered"].search(spaced.group(1)):
-        return mark.width + spaced.end()
-    return None
+        return glued.end()
+    spaced = _SPACED.match(rest)
+    return spaced.end() if spaced and heads()["unnumbered"].search(spaced["head"]) else None
+
+
+def _is_chapter(mark: Mark) -> bool:
+    return _RANK[mark.kind] <= _RANK["cn_paren"]
 
 
 def _without_empty(placed: Sequence[_Placed], text: Text) -> list[_Placed]:
@@ -368,10 +386,10 @@ def _levels(steps: Sequence[_Step]) -> list[int]:
                     best[stack] = _Reading(total, stack, reading)
         beam = nsmallest(_BEAM, best.values(), key=_cost)
     levels: list[int] = []
-    reading: _Reading | None = beam[0]
-    while reading is not None and reading.stack:
-        levels.append(reading.stack[-1].level)
-        reading = reading.before
+    back: _Reading | None = beam[0]
+    while back is not None and back.stack:
+        levels.append(back.stack[-1].level)
+        back = back.before
     return levels[::-1]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from nlp.outline import Outline, find_mark, heads
 from nlp.records import Line, Passage, Section
@@ -44,6 +45,10 @@ _BULLET = re.compile(r"[—\-•·●■◆▪①-⑳]")
 _DATED = re.compile(r"(?:19|20)\d\d年(?!度?预算法)")
 _SHORTEST_FINDING = 6
 _SHORTEST_LEAD = 12
+_SHORTEST_ROW = 4  # Chinese characters
+_SHORTEST_PROSE = 12
+_LONGEST_LABEL = 16
+_LONGEST_COLUMN_HEAD = 30
 _CJK = re.compile(r"[一-鿿]")
 
 
@@ -163,9 +168,9 @@ def _counted(
         for match in pattern.finditer(text, start, end):
             if len(places) < len(ordinals) and _is_next(match.group(1), ordinals, len(places)):
                 places.append(match.start())
-        if len(places) >= 2:
+        if len(places) > 1:
             bounds = [*places, end]
-            return [trim(text, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+            return [trim(text, a, b) for a, b in pairwise(bounds)]
     return []
 
 
@@ -192,7 +197,7 @@ def _turns(text: str, start: int, end: int, lead: str, *, states: bool, parts: b
     dated = states and sum(_DATED.match(text, a) is not None for a, _ in sentences) > 1 and _DATED.match(text, start)
     begin = sentences[0][0]
     current: str | None = _turn_of(text, sentences[0])
-    for before, after in zip(sentences, sentences[1:], strict=False):
+    for before, after in pairwise(sentences):
         turn = _turn_of(text, after)
         parted = text[before[1] - 1] in "；;" and min(before[1] - begin, after[1] - after[0]) >= _SHORTEST_FINDING
         explained = states and _EXPLAINS.search(text, *before) and _EXPLAINS.search(text, *after)
@@ -218,7 +223,7 @@ def _table_heads(text: Text) -> dict[int, Line]:
     for line in text.lines:
         if line.table is not None and line.table not in first:
             words = [text.text[a:b] for a, b in line.cells if b > a]
-            if len(words) >= 2 and not any(re.search(r"\d{2,}", word) for word in words):
+            if len(words) > 1 and not any(re.search(r"\d{2,}", word) for word in words):
                 first[line.table] = line
     return first
 
@@ -229,7 +234,7 @@ def _row_findings(
     """Yield prose cells of a row as findings of their own, or the row as a whole where it has none."""
     prose = [i for i, (a, b) in enumerate(line.cells) if _is_prose(text.text[a:b])]
     if not prose:
-        if len(_CJK.findall(text.of(line))) >= 4:
+        if len(_CJK.findall(text.of(line))) >= _SHORTEST_ROW:
             yield (line.start, line.end), "", path, line.page
         return
     seen: set[str] = set()
@@ -246,16 +251,16 @@ def _row_findings(
 
 
 def _is_prose(cell: str) -> bool:
-    return len(_CJK.findall(cell)) >= 12 and re.search(r"[，。；：]", cell) is not None
+    return len(_CJK.findall(cell)) >= _SHORTEST_PROSE and re.search(r"[，。；：]", cell) is not None
 
 
 def _cell_label(text: Text, line: Line, column: int, tables: dict[int, Line]) -> str:
     """Return the words that name a cell: a short cell to its left that announces a role, or the head of its column."""
     for a, b in reversed(line.cells[:column]):
         words = text.text[a:b]
-        if 2 <= len(words) <= 16 and section_role([words]) is not None:
+        if 1 < len(words) <= _LONGEST_LABEL and section_role([words]) is not None:
             return words
     head = tables.get(line.table or 0)
     if head is not None and head != line and column < len(head.cells):
-        return text.text[slice(*head.cells[column])][:30]
+        return text.text[slice(*head.cells[column])][:_LONGEST_COLUMN_HEAD]
     return ""

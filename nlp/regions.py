@@ -34,7 +34,7 @@ class _Place:
 @cache
 def _places() -> dict[str, _Place]:
     rows = files("nlp.data").joinpath("regions.tsv").read_text("utf-8").splitlines()[1:]
-    places = (_Place(*(row.split("\t") + [""])[:3]) for row in rows)
+    places = (_Place(*row.split("\t")) for row in rows)
     return {place.code: place for place in places}
 
 

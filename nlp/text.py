@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from nlp.records import Document, Line, Paragraph, Table
 
@@ -26,10 +27,10 @@ _DEBRIS = re.compile(
     r"|OLE_LINK\d+|_GoBack\b",
     re.IGNORECASE,
 )
-_INVISIBLE = dict.fromkeys(
-    [*range(0x09), 0x0B, *range(0x0E, 0x20), 0x7F, *range(0x80, 0xA0), 0xAD, *range(0x200B, 0x2010), 0x202A, 0x202B]
-    + [0x202C, 0x202D, 0x202E, 0x2060, 0x2066, 0x2067, 0x2068, 0x2069, 0xFEFF, 0xFFFC, 0xFFFD]
-)
+# Control characters but TAB and line ends, soft hyphens, zero-width and directional marks, byte order marks.
+_CONTROLS = (*range(0x09), 0x0B, *range(0x0E, 0x20), *range(0x7F, 0xA0))
+_ZERO_WIDTH = (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)
+_INVISIBLE = dict.fromkeys((*_CONTROLS, *_ZERO_WIDTH, 0xFFFC, 0xFFFD))
 _SPACE = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _FULL_WIDTH = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＋＝]|(?<=[0-9０-９])．")
 # Radicals and compatibility ideographs, and numbers that are one character with their brackets or stop: ⑴ ⒈ ㈠.
@@ -48,6 +49,9 @@ _BARE_NUMBER = re.compile(r"\d{1,3}")
 _LONGEST_RUNNING_HEAD = 40
 _SHORTEST_PROSE = 40  # a shorter line without a full stop may be a heading
 _SHORTEST_REST = 4
+_SHORTEST_PAGE = 5  # lines
+_ENOUGH = 3  # lines of a kind, so that it is a custom and no chance
+_WRAP_WIDTHS = range(32, 121)  # columns; a Chinese character takes two
 # The beginning of a paragraph that can never go on a line before it: a mark of enumeration or a bracketed head.
 _STARTER = re.compile(
     r"第[一二三四五六七八九十百]+(?:部分|章|节)|[一二三四五六七八九十百]+[、．.]|[（(][一二三四五六七八九十\d]{1,3}[）)]|\d{1,2}(?:[、．]|\.(?!\d))"
@@ -221,8 +225,8 @@ def _counting_numbers(pieces: Sequence[_Piece]) -> set[int]:
     """Return the places of lines that are bare numbers and count 1, 2, 3 … through the document: page numbers."""
     bare = [(i, int(piece.text)) for i, piece in enumerate(pieces) if _BARE_NUMBER.fullmatch(piece.text)]
     values = [value for _, value in bare]
-    counting = len(values) >= 2 and values[0] <= 2 and all(b == a + 1 for a, b in zip(values, values[1:], strict=False))
-    apart = all(j - i > 5 for (i, _), (j, _) in zip(bare, bare[1:], strict=False))
+    counting = len(values) > 1 and values[0] in {1, 2} and all(b == a + 1 for a, b in pairwise(values))
+    apart = all(j - i > _SHORTEST_PAGE for (i, _), (j, _) in pairwise(bare))
     return {i for i, _ in bare} if counting and apart else set()
 
 
@@ -237,7 +241,7 @@ def _neighbours(pieces: Sequence[_Piece], place: int) -> Iterator[int]:
 
 def _join_broken(pieces: Sequence[_Piece]) -> list[_Piece]:
     width = _wrap_width([piece.text for piece in pieces if piece.table is None])
-    indents = sum(piece.indented for piece in pieces) >= 3
+    indents = sum(piece.indented for piece in pieces) >= _ENOUGH
     joined: list[_Piece] = []
     blank = False
     last_width = 0
@@ -302,14 +306,14 @@ def _wrap_width(texts: Iterable[str]) -> int | None:
     columns of the longest usual one, most of them not at the end of a sentence.
     """
     widths = [(_columns(text), text[-1] not in END_MARKS) for text in texts if len(text) > 1]
-    if len(widths) < 6:
+    if len(widths) < 2 * _ENOUGH:
         return None
     ordered = sorted(width for width, _ in widths)
     longest = ordered[int(len(ordered) * 0.95) - 1]
-    if not 32 <= longest <= 120:
+    if longest not in _WRAP_WIDTHS:
         return None
     near = [is_open for width, is_open in widths if longest - 5 <= width <= longest + 4]
-    if len(near) < max(3, 0.25 * len(widths)) or sum(near) < 0.5 * len(near):
+    if len(near) < max(_ENOUGH, 0.25 * len(widths)) or sum(near) < 0.5 * len(near):
         return None
     return longest
 

@@ -16,7 +16,7 @@ import pytest
 from nlp.errors import NlpError, UnreadableFileError, UnsupportedFormatError
 from nlp.readers import Failure, Member, members, read
 from nlp.readers.docx import read_docx
-from nlp.readers.html import read_html
+from nlp.readers.hypertext import read_html
 from nlp.readers.package import MIB
 
 if TYPE_CHECKING:

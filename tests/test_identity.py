@@ -19,25 +19,101 @@ def identity(text: str, path: str = "a.txt", overrides: Overrides | None = None)
 @pytest.mark.parametrize(
     ("title", "department", "region", "level", "year", "kind"),
     [
-        ("棠溪县教育局关于2022年度部门整体支出绩效自评的报告", "棠溪县教育局", Region(county="棠溪县"), "县", 2022, "部门整体支出"),
-        ("2025年棠溪县教育局关于2024年度部门整体支出绩效自评情况的报告", "棠溪县教育局", Region(county="棠溪县"), "县", 2024, "部门整体支出"),
-        ("棠溪县教育局二〇二三年度部门整体支出绩效自评报告", "棠溪县教育局", Region(county="棠溪县"), "县", 2023, "部门整体支出"),
-        ("汐州市人民医院2024年医疗设备购置项目绩效自评报告", "汐州市人民医院", Region(None, "汐州市"), "市", 2024, "项目支出"),
-        ("棠溪县第一中学2023年度单位整体支出绩效自评报告", "棠溪县第一中学", Region(county="棠溪县"), "县", 2023, "部门整体支出"),
-        ("汐州市砚池区东湖街道办事处2023年度部门整体支出绩效自评报告", "汐州市砚池区东湖街道办事处", Region(None, "汐州市", "砚池区"), "乡", 2023, "部门整体支出"),
-        ("砚池区东湖街道2024年度部门整体支出绩效自评报告", "砚池区东湖街道", Region(county="砚池区"), "乡", 2024, "部门整体支出"),
+        (
+            "棠溪县教育局关于2022年度部门整体支出绩效自评的报告",
+            "棠溪县教育局",
+            Region(county="棠溪县"),
+            "县",
+            2022,
+            "部门整体支出",
+        ),
+        (
+            "2025年棠溪县教育局关于2024年度部门整体支出绩效自评情况的报告",
+            "棠溪县教育局",
+            Region(county="棠溪县"),
+            "县",
+            2024,
+            "部门整体支出",
+        ),
+        (
+            "棠溪县教育局二〇二三年度部门整体支出绩效自评报告",
+            "棠溪县教育局",
+            Region(county="棠溪县"),
+            "县",
+            2023,
+            "部门整体支出",
+        ),
+        (
+            "汐州市人民医院2024年医疗设备购置项目绩效自评报告",
+            "汐州市人民医院",
+            Region(None, "汐州市"),
+            "市",
+            2024,
+            "项目支出",
+        ),
+        (
+            "棠溪县第一中学2023年度单位整体支出绩效自评报告",
+            "棠溪县第一中学",
+            Region(county="棠溪县"),
+            "县",
+            2023,
+            "部门整体支出",
+        ),
+        (
+            "汐州市砚池区东湖街道办事处2023年度部门整体支出绩效自评报告",
+            "汐州市砚池区东湖街道办事处",
+            Region(None, "汐州市", "砚池区"),
+            "乡",
+            2023,
+            "部门整体支出",
+        ),
+        (
+            "砚池区东湖街道2024年度部门整体支出绩效自评报告",
+            "砚池区东湖街道",
+            Region(county="砚池区"),
+            "乡",
+            2024,
+            "部门整体支出",
+        ),
         ("省教育厅2024年度部门整体支出绩效自评报告", "省教育厅", Region(), "省", 2024, "部门整体支出"),
         ("教育部2024年度部门决算", "教育部", Region(), None, 2024, "部门决算"),
-        ("中共棠溪县委组织部2023年度部门整体支出绩效自评报告", "中共棠溪县委组织部", Region(county="棠溪县"), "县", 2023, "部门整体支出"),
-        ("长沙市岳麓区教育局2023年度整体支出绩效自评报告", "长沙市岳麓区教育局", Region("湖南省", "长沙市", "岳麓区"), "县", 2023, "部门整体支出"),
+        (
+            "中共棠溪县委组织部2023年度部门整体支出绩效自评报告",
+            "中共棠溪县委组织部",
+            Region(county="棠溪县"),
+            "县",
+            2023,
+            "部门整体支出",
+        ),
+        (
+            "长沙市岳麓区教育局2023年度整体支出绩效自评报告",
+            "长沙市岳麓区教育局",
+            Region("湖南省", "长沙市", "岳麓区"),
+            "县",
+            2023,
+            "部门整体支出",
+        ),
         ("2023年度全省乡村振兴补助资金绩效评价报告", None, Region(), "省", 2023, "绩效评价"),
-        ("棠溪县审计局2023年度审计查出问题整改情况报告", "棠溪县审计局", Region(county="棠溪县"), "县", 2023, "审计整改"),
+        (
+            "棠溪县审计局2023年度审计查出问题整改情况报告",
+            "棠溪县审计局",
+            Region(county="棠溪县"),
+            "县",
+            2023,
+            "审计整改",
+        ),
     ],
 )
 def test_titles(title: str, department: str | None, region: Region, level: str | None, year: int, kind: str) -> None:
     found = identity(f"{title}\n{BODY}")
     assert found.title == title
-    assert (found.department, found.region, found.level, found.year, found.kind) == (department, region, level, year, kind)
+    assert (found.department, found.region, found.level, found.year, found.kind) == (
+        department,
+        region,
+        level,
+        year,
+        kind,
+    )
     assert {found.taken_from[key] for key in ("title", "year", "kind")} == {"title"}
 
 
@@ -47,14 +123,25 @@ def test_a_title_over_two_lines_with_a_note_below() -> None:
 
 
 def test_a_styled_title_wins_over_the_site_s_navigation() -> None:
-    lines = [("首页", None), ("政务公开", None), ("预决算公开", None), ("2023年度公交补贴项目支出绩效自评报告", 1), ("一、概况", 2), ("略。", None)]
+    lines = [
+        ("首页", None),
+        ("政务公开", None),
+        ("预决算公开", None),
+        ("2023年度公交补贴项目支出绩效自评报告", 1),
+        ("一、概况", 2),
+        ("略。", None),
+    ]
     document = Document(tuple(Paragraph(text, heading=heading) for text, heading in lines), format="html")
     found = identify(compose(document), "a.html")
     assert (found.title, found.kind) == ("2023年度公交补贴项目支出绩效自评报告", Kind.PROJECT)
 
 
 def test_a_sheet_s_first_row_is_the_title_and_its_rows_are_not() -> None:
-    rows = [("2023年度部门整体支出绩效自评表", "", ""), ("部门名称", "砚池区民政局", "2024年4月30日"), ("指标", "分值", "得分")]
+    rows = [
+        ("2023年度部门整体支出绩效自评表", "", ""),
+        ("部门名称", "砚池区民政局", "2024年4月30日"),
+        ("指标", "分值", "得分"),
+    ]
     found = identify(compose(Document((Table(tuple(Row(row) for row in rows)),), format="xlsx")), "a.xlsx")
     assert (found.title, found.department, found.year) == ("2023年度部门整体支出绩效自评表", "砚池区民政局", 2023)
     assert found.taken_from == {
@@ -68,9 +155,25 @@ def test_a_sheet_s_first_row_is_the_title_and_its_rows_are_not() -> None:
 
 
 def test_a_ledger_s_first_row_does_not_own_the_whole_ledger() -> None:
-    rows = [("两省预算绩效检查问题整改台账（2022—2024年度）", "", ""), ("序号", "部门", "问题"), ("1", "棠溪县教育局", "账实不符。")]
+    rows = [
+        ("两省预算绩效检查问题整改台账（2022—2024年度）", "", ""),
+        ("序号", "部门", "问题"),
+        ("1", "棠溪县教育局", "账实不符。"),
+    ]
     found = identify(compose(Document((Table(tuple(Row(row) for row in rows)),), format="xlsx")), "a.xlsx")
-    assert (found.department, found.region, found.level, found.year, found.kind) == (None, Region(), "省", 2024, "审计整改")
+    assert (found.department, found.region, found.level, found.year, found.kind) == (
+        None,
+        Region(),
+        "省",
+        2024,
+        "审计整改",
+    )
+
+
+def test_years_in_the_rows_of_a_ledger_are_not_the_report_s() -> None:
+    rows = [("序号", "问题"), ("1", "2022年度预算未细化。"), ("2", "2022年度结转未清理。")]
+    found = identify(compose(Document((Table(tuple(Row(row) for row in rows)),), format="xlsx")), "a.xlsx")
+    assert found.year is None
 
 
 # ------------------------------------------------------------------------------------------------------- other places to look
@@ -78,7 +181,12 @@ def test_a_ledger_s_first_row_does_not_own_the_whole_ledger() -> None:
 
 def test_folders_and_file_name_alone() -> None:
     found = identity("正文没有线索。", "澜东省/汐州市/2023年/教育局.docx")
-    assert (found.department, found.region, found.level, found.year) == ("教育局", Region("澜东省", "汐州市"), Level.CITY, 2023)
+    assert (found.department, found.region, found.level, found.year) == (
+        "教育局",
+        Region("澜东省", "汐州市"),
+        Level.CITY,
+        2023,
+    )
     assert found.taken_from == {
         "title": "file name",
         "department": "file name",
@@ -90,7 +198,11 @@ def test_folders_and_file_name_alone() -> None:
 
 def test_signature_alone() -> None:
     found = identity(f"关于2023年度部门整体支出绩效自评情况的报告\n区财政局：\n{BODY}\n砚池区民政局\n2024年4月1日")
-    assert (found.department, found.taken_from["department"], found.region) == ("砚池区民政局", "signature", Region(county="砚池区"))
+    assert (found.department, found.taken_from["department"], found.region) == (
+        "砚池区民政局",
+        "signature",
+        Region(county="砚池区"),
+    )
     assert found.taken_from["level"] == "signature"
 
 
@@ -142,7 +254,9 @@ def test_nothing_known_is_nothing_said() -> None:
 
 
 def test_what_a_person_says_wins() -> None:
-    said = Overrides(title="题", department="甲县乙局", province="丙省", county="甲县", level=Level.CITY, year=2020, kind=Kind.AUDIT)
+    said = Overrides(
+        title="题", department="甲县乙局", province="丙省", county="甲县", level=Level.CITY, year=2020, kind=Kind.AUDIT
+    )
     found = identity(f"棠溪县教育局2023年度部门整体支出绩效自评报告\n{BODY}", overrides=said)
     assert (found.title, found.department, found.region) == ("题", "甲县乙局", Region("丙省", None, "甲县"))
     assert (found.level, found.year, found.kind) == (Level.CITY, 2020, Kind.AUDIT)
@@ -155,7 +269,9 @@ META = "文件,部门,年度,省,层级,类型\na.docx,棠溪县教育局,2023�
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030"])
 def test_meta_in_any_usual_encoding(encoding: str) -> None:
     assert read_meta(META.encode(encoding)) == {
-        "a.docx": Overrides(department="棠溪县教育局", province="云屏省", level=Level.COUNTY, year=2023, kind=Kind.DEPARTMENT),
+        "a.docx": Overrides(
+            department="棠溪县教育局", province="云屏省", level=Level.COUNTY, year=2023, kind=Kind.DEPARTMENT
+        ),
         "b.pdf": Overrides(year=2022),
     }
 
@@ -166,13 +282,17 @@ def test_meta_with_short_rows_and_english_heads() -> None:
 
 
 def test_meta_without_a_column_for_the_file_says_so() -> None:
-    with pytest.raises(InvalidInputError, match="“文件”.*得到的表头是“部门，年度”"):
+    with pytest.raises(InvalidInputError, match=r"“文件”.*得到的表头是“部门，年度”"):
         read_meta("部门,年度\n甲局,2023\n".encode())
 
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
-    [("year", "23", "四位数字.*“23”"), ("level", "村", "省、市、县、乡.*“村”"), ("kind", "总结", "部门整体支出.*“总结”")],
+    [
+        ("year", "23", "四位数字.*“23”"),
+        ("level", "村", "省、市、县、乡.*“村”"),
+        ("kind", "总结", "部门整体支出.*“总结”"),
+    ],
 )
 def test_values_that_are_not_known_are_named(field: str, value: str, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):

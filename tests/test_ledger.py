@@ -34,7 +34,12 @@ def test_each_row_gives_a_problem_and_the_measure_linked_to_it() -> None:
     ]
     assert (problem.department, problem.year, problem.level) == ("棠溪县教育局", 2023, Level.COUNTY)
     assert problem.region == cause.region == Region("云屏省", None, "棠溪县")
-    assert (other.department, other.year, other.level, other.region.city) == ("汐州市交通运输局", 2024, Level.CITY, "汐州市")
+    assert (other.department, other.year, other.level, other.region.city) == (
+        "汐州市交通运输局",
+        2024,
+        Level.CITY,
+        "汐州市",
+    )
     assert [(link.problem, link.measure, link.score) for link in found.links] == [(problem.id, measure.id, 1.0)]
     assert len({p.id for p in found.passages}) == 4
 
@@ -50,7 +55,10 @@ def test_each_row_gives_a_problem_and_the_measure_linked_to_it() -> None:
 )
 def test_heads_in_other_words_and_orders(head: tuple[str, ...]) -> None:
     found = ledger(head[::-1], ("已完成整改。", "资产没有登记入账。", "2022", "砚池区民政局", "7")[:])
-    assert [(p.ref, p.department, p.year, p.role, p.text) for p in sorted(found.passages, key=lambda p: p.role == Role.MEASURE)] == [
+    assert [
+        (p.ref, p.department, p.year, p.role, p.text)
+        for p in sorted(found.passages, key=lambda p: p.role == Role.MEASURE)
+    ] == [
         ("7", "砚池区民政局", 2022, Role.PROBLEM, "资产没有登记入账。"),
         ("7", "砚池区民政局", 2022, Role.MEASURE, "已完成整改。"),
     ]
@@ -58,7 +66,13 @@ def test_heads_in_other_words_and_orders(head: tuple[str, ...]) -> None:
 
 def test_a_title_above_and_a_head_repeated_in_the_middle_are_no_rows() -> None:
     head = ("序号", "部门", "问题", "整改情况")
-    found = ledger(("整改台账", "", "", ""), head, ("1", "民政局", "账实不符。", "已调账。"), head, ("2", "", "超标准接待。", "已退款。"))
+    found = ledger(
+        ("整改台账", "", "", ""),
+        head,
+        ("1", "民政局", "账实不符。", "已调账。"),
+        head,
+        ("2", "", "超标准接待。", "已退款。"),
+    )
     assert [(p.ref, p.department, p.text) for p in found.passages] == [
         ("1", "民政局", "账实不符。"),
         ("1", "民政局", "已调账。"),

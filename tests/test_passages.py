@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +34,11 @@ def under(heading: str, *lines: str) -> list[Passage]:
 def test_items_counted_in_a_sentence_are_findings_with_their_lead() -> None:
     line = "自评中发现的不足主要有：一是预算编制不细，年中调整多；二是支付进度慢，年底集中支付；三是台账不全。"
     found = under("存在的问题", line)
-    assert [p.text for p in found] == ["一是预算编制不细，年中调整多；", "二是支付进度慢，年底集中支付；", "三是台账不全。"]
+    assert [p.text for p in found] == [
+        "一是预算编制不细，年中调整多；",
+        "二是支付进度慢，年底集中支付；",
+        "三是台账不全。",
+    ]
     assert [p.lead for p in found] == ["自评中发现的不足主要有"] * 3
 
 
@@ -48,12 +54,18 @@ def test_a_lead_that_says_something_is_a_finding_too() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("首先，预算编制不细。其次，支付进度慢。最后，台账不全。", ["首先，预算编制不细。", "其次，支付进度慢。", "最后，台账不全。"]),
+        (
+            "首先，预算编制不细。其次，支付进度慢。最后，台账不全。",
+            ["首先，预算编制不细。", "其次，支付进度慢。", "最后，台账不全。"],
+        ),
         ("①预算编制不细；②支付进度慢；③台账不全。", ["①预算编制不细；", "②支付进度慢；", "③台账不全。"]),
         ("第一，预算编制不细。第二，支付进度慢。", ["第一，预算编制不细。", "第二，支付进度慢。"]),
         ("（1）预算编制不细；（2）支付进度慢。", ["（1）预算编制不细；", "（2）支付进度慢。"]),
         ("1.预算编制不细；2.支付进度慢。", ["1.预算编制不细；", "2.支付进度慢。"]),
-        ("预算编制不细，年中调整较多；支付进度慢，集中在年底；台账登记不全。", ["预算编制不细，年中调整较多；", "支付进度慢，集中在年底；", "台账登记不全。"]),
+        (
+            "预算编制不细，年中调整较多；支付进度慢，集中在年底；台账登记不全。",
+            ["预算编制不细，年中调整较多；", "支付进度慢，集中在年底；", "台账登记不全。"],
+        ),
     ],
 )
 def test_ways_to_count(line: str, expected: list[str]) -> None:
@@ -61,7 +73,9 @@ def test_ways_to_count(line: str, expected: list[str]) -> None:
 
 
 def test_a_count_that_skips_is_not_taken_for_one() -> None:
-    assert [p.text for p in under("存在的问题", "一是预算编制不细，三是支付进度慢。")] == ["一是预算编制不细，三是支付进度慢。"]
+    assert [p.text for p in under("存在的问题", "一是预算编制不细，三是支付进度慢。")] == [
+        "一是预算编制不细，三是支付进度慢。"
+    ]
 
 
 def test_elsewhere_a_semicolon_parts_nothing() -> None:
@@ -93,7 +107,10 @@ def test_a_paragraph_is_cut_where_it_turns_to_cause_and_measure() -> None:
 
 def test_one_fault_with_its_cause_after_another() -> None:
     line = "设备到货慢，主要是进口配件断供。系统分割，原因在于各条线分别建设，缺少统筹。"
-    assert [p.text for p in under("原因分析", line)] == ["设备到货慢，主要是进口配件断供。", "系统分割，原因在于各条线分别建设，缺少统筹。"]
+    assert [p.text for p in under("原因分析", line)] == [
+        "设备到货慢，主要是进口配件断供。",
+        "系统分割，原因在于各条线分别建设，缺少统筹。",
+    ]
 
 
 def test_sentences_that_begin_with_years_are_findings_of_their_own() -> None:
@@ -127,7 +144,10 @@ def test_headings_above_a_finding_are_as_printed_and_its_own_run_in_head_is_not_
 
 def test_run_in_heading_before_counted_items_is_their_lead() -> None:
     found = under("存在的问题", "（一）预算管理不到位。一是编制不细；二是调整频繁。")
-    assert [(p.text, p.lead) for p in found] == [("一是编制不细；", "（一）预算管理不到位"), ("二是调整频繁。", "（一）预算管理不到位")]
+    assert [(p.text, p.lead) for p in found] == [
+        ("一是编制不细；", "（一）预算管理不到位"),
+        ("二是调整频繁。", "（一）预算管理不到位"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -173,8 +193,13 @@ def test_prose_cells_are_findings_under_the_label_at_their_left() -> None:
 
 
 def test_a_prose_cell_has_the_head_of_its_column() -> None:
-    found = table(("指标", "得分", "偏差原因分析及改进措施"), ("预算执行率", "8.4", "征地拆迁滞后，影响了工程款的计量支付。"))
-    assert (found[-1].text, found[-1].section[-1]) == ("征地拆迁滞后，影响了工程款的计量支付。", "偏差原因分析及改进措施")
+    found = table(
+        ("指标", "得分", "偏差原因分析及改进措施"), ("预算执行率", "8.4", "征地拆迁滞后，影响了工程款的计量支付。")
+    )
+    assert (found[-1].text, found[-1].section[-1]) == (
+        "征地拆迁滞后，影响了工程款的计量支付。",
+        "偏差原因分析及改进措施",
+    )
 
 
 def test_a_row_of_figures_is_one_passage() -> None:
@@ -185,14 +210,48 @@ def test_a_row_of_figures_is_one_passage() -> None:
 def test_a_table_flattened_to_tabs_in_a_text_file() -> None:
     text = "一、自评情况\n指标\t\t得分\t\t扣分原因\n产出\t\t43\t\t高标准农田跨年度实施，年底只完成一半。"
     found = cut(compose(paragraphs_of(text)))
-    assert (found[-1].text, found[-1].section) == ("高标准农田跨年度实施，年底只完成一半。", ("一、自评情况", "扣分原因"))
+    assert (found[-1].text, found[-1].section) == (
+        "高标准农田跨年度实施，年底只完成一半。",
+        ("一、自评情况", "扣分原因"),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ properties
 
 WORDS = st.sampled_from(
-    ["一、", "二、", "（一）", "1.", "2、", "①", "②", "一是", "二是", "首先", "其次", "存在的问题", "改进措施", "资金支付进度偏慢", "原因是"]
-    + ["下一步", "2023年", "2022年", "，", "。", "；", "：", " ", "\t", "\n", "【", "】", "（", "）", "——", "12.5万元"]
+    [
+        "一、",
+        "二、",
+        "（一）",
+        "1.",
+        "2、",
+        "①",
+        "②",
+        "一是",
+        "二是",
+        "首先",
+        "其次",
+        "存在的问题",
+        "改进措施",
+        "资金支付进度偏慢",
+        "原因是",
+        "下一步",
+        "2023年",
+        "2022年",
+        "，",
+        "。",
+        "；",
+        "：",
+        " ",
+        "\t",
+        "\n",
+        "【",
+        "】",
+        "（",
+        "）",
+        "——",
+        "12.5万元",
+    ]
 )
 TEXTS = st.lists(WORDS, max_size=60).map("".join)
 
@@ -205,7 +264,7 @@ def test_passages_are_slices_that_do_not_overlap_and_lie_in_order(text: str) -> 
         assert composed.text[p.start : p.end] == p.text
         assert p.text.strip() == p.text
         assert "\n" not in p.text
-    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(found))
     assert [p.id for p in found] == [f"r-{n:04d}" for n in range(1, len(found) + 1)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_every_problem_of_the_gold_lies_under_the_headings_of_the_gold(name: str
 def test_offsets_hold(name: str) -> None:
     report = REPORTS[name]
     assert all(report.text[p.start : p.end] == p.text for p in report.passages)
-    assert all(a.end <= b.start for a, b in zip(report.passages, report.passages[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(report.passages))
     assert len({p.id for p in report.passages}) == len(report.passages)
 
 
@@ -131,7 +132,9 @@ def test_ledger_rows_are_the_gold_s() -> None:
     wanted = [(p["role"], p["ref"], p["department"], int(p["year"]), p["text"]) for p in gold["passages"]]
     assert [(p.role, p.ref, p.department, p.year, p.text) for p in report.passages] == wanted
     texts = {p.id: p.ref for p in report.passages}
-    assert [(texts[link.problem], texts[link.measure]) for link in report.links] == [(str(n), str(n)) for n in range(1, 25)]
+    assert [(texts[link.problem], texts[link.measure]) for link in report.links] == [
+        (str(n), str(n)) for n in range(1, 25)
+    ]
 
 
 def test_a_table_of_problems_inside_a_report_is_a_ledger_too() -> None:
@@ -145,7 +148,11 @@ def test_a_table_of_problems_inside_a_report_is_a_ledger_too() -> None:
 
 
 def test_a_ledger_in_a_workbook(tmp_path: Path) -> None:
-    rows = [("id", "部门", "年度", "问题", "整改情况"), ("A-1", "棠溪县教育局", 2023, "账实不符。", "已调账。"), ("A-2", "汐州市民政局", 2022, "超标准接待。", None)]
+    rows: list[list[str | int | None]] = [
+        ["id", "部门", "年度", "问题", "整改情况"],
+        ["A-1", "棠溪县教育局", 2023, "账实不符。", "已调账。"],
+        ["A-2", "汐州市民政局", 2022, "超标准接待。", None],
+    ]
     book = openpyxl.Workbook()
     for row in rows:
         book.worksheets[0].append(row)
@@ -170,5 +177,9 @@ def test_the_same_bytes_and_overrides_are_the_same_report() -> None:
 def test_source_and_path() -> None:
     report = read_report("本局负责教育工作。".encode("gb18030"), "汇总.zip/云屏省/棠溪县/2021年/教育局.txt")
     assert (report.source.path, report.source.format) == ("汇总.zip/云屏省/棠溪县/2021年/教育局.txt", "txt")
-    assert (report.identity.department, report.identity.region.county, report.identity.year) == ("教育局", "棠溪县", 2021)
+    assert (report.identity.department, report.identity.region.county, report.identity.year) == (
+        "教育局",
+        "棠溪县",
+        2021,
+    )
     assert [p.text for p in report.passages] == ["本局负责教育工作。"]

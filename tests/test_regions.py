@@ -54,7 +54,9 @@ def test_a_folder_of_a_county_does_not_make_a_city_s_bureau_the_county_s() -> No
 
 
 def test_what_a_person_states_wins() -> None:
-    assert replace_region(Region(None, "霁阳市", "棠溪县"), Region(province="云屏省")) == Region("云屏省", "霁阳市", "棠溪县")
+    assert replace_region(Region(None, "霁阳市", "棠溪县"), Region(province="云屏省")) == Region(
+        "云屏省", "霁阳市", "棠溪县"
+    )
     assert replace_region(Region("云屏省", "霁阳市", "棠溪县"), Region(county="桐浦县")) == Region(county="桐浦县")
 
 
@@ -79,6 +81,8 @@ def test_level(department: str, region: Region, level: Level | None) -> None:
     assert level_of(department, region) is level
 
 
-@pytest.mark.parametrize(("name", "has"), [("棠溪县教育局", True), ("柳泊镇人民政府", True), ("教育局", False), ("省教育厅", False)])
+@pytest.mark.parametrize(
+    ("name", "has"), [("棠溪县教育局", True), ("柳泊镇人民政府", True), ("教育局", False), ("省教育厅", False)]
+)
 def test_whether_a_name_says_where_it_belongs(name: str, has: bool) -> None:
     assert has_place(name) is has

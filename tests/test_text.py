@@ -44,8 +44,43 @@ def test_clean_removes_debris_and_unifies_widths(raw: str, expected: str) -> Non
 
 
 PIECES = st.sampled_from(
-    ["绩效", "资金", "。", "，", " ", "  ", "\u3000", "\t", "１２", "3", ".", "．", "％", "%", "（", "）", "⼀", "⒈", "Ａb", "[", "]"]
-    + ["bookmark:", "[bookmark: x]", "_GoBack", "OLE_LINK", "\u200b", "\ufeff", "\ue004", "㈠", "TOC ", "—", "万元", "／", "甲", " 乙 "]
+    [
+        "绩效",
+        "资金",
+        "。",
+        "，",
+        " ",
+        "  ",
+        "\u3000",
+        "\t",
+        "１２",
+        "3",
+        ".",
+        "．",
+        "％",
+        "%",
+        "（",
+        "）",
+        "⼀",
+        "⒈",
+        "Ａb",
+        "[",
+        "]",
+        "bookmark:",
+        "[bookmark: x]",
+        "_GoBack",
+        "OLE_LINK",
+        "\u200b",
+        "\ufeff",
+        "\ue004",
+        "㈠",
+        "TOC ",
+        "—",
+        "万元",
+        "／",
+        "甲",
+        " 乙 ",
+    ]
 )
 
 
@@ -56,7 +91,9 @@ def test_clean_twice_is_clean_once(text: str) -> None:
 
 # ---------------------------------------------------------------------------------------------------------- broken lines
 
-LONG = "全年项目支出进度总体偏慢，主要受前期手续办理和汛期施工影响，部分标段到第四季度才形成实物工作量，资金支付随之后移。"
+LONG = (
+    "全年项目支出进度总体偏慢，主要受前期手续办理和汛期施工影响，部分标段到第四季度才形成实物工作量，资金支付随之后移。"
+)
 
 
 @pytest.mark.parametrize("width", [28, 32, 36, 40])
@@ -92,7 +129,11 @@ def test_bare_numbers_that_do_not_count_stay() -> None:
 
 def test_running_heads_beside_page_marks_go_but_the_title_stays() -> None:
     head = "棠溪县某局整体支出自评报告"
-    pages = [f"{head}\n{LONG[:45]}\n— 1 —", f"{head}\n{LONG[45:]}\n二是台账不全。\n— 2 —", f"{head}\n三是验收滞后。\n— 3 —"]
+    pages = [
+        f"{head}\n{LONG[:45]}\n— 1 —",
+        f"{head}\n{LONG[45:]}\n二是台账不全。\n— 2 —",
+        f"{head}\n三是验收滞后。\n— 3 —",
+    ]
     assert mended("关于整体支出的报告\n" + "\n".join(pages)) == [
         "关于整体支出的报告",
         head,  # on the first page it stands beside no page mark
@@ -132,7 +173,9 @@ def test_cells_of_a_row_have_their_spans() -> None:
 
 
 def test_rows_of_one_cell_above_a_table_are_lines_of_prose() -> None:
-    table = Table((Row(("2023年度自评表", "", "")), Row(("序号", "问题", "措施")), Row(("1", "", "")), Row(("2", "慢", "快"))))
+    table = Table(
+        (Row(("2023年度自评表", "", "")), Row(("序号", "问题", "措施")), Row(("1", "", "")), Row(("2", "慢", "快")))
+    )
     composed = compose(Document((table,), format="xlsx"))
     assert composed.text.split("\n") == ["2023年度自评表", "序号\t问题\t措施", "1\t\t", "2\t慢\t快"]
     assert [len(line.cells) for line in composed.lines] == [1, 3, 3, 3]
@@ -140,7 +183,12 @@ def test_rows_of_one_cell_above_a_table_are_lines_of_prose() -> None:
 
 def test_a_sheet_of_one_column_is_prose_with_its_line_breaks() -> None:
     table = Table((Row(("一、部门概况\n本局负责教育。",)), Row(("二、存在的问题",)), Row(("支付进度慢。",))))
-    assert compose(Document((table,), format="xlsx")).text.split("\n") == ["一、部门概况", "本局负责教育。", "二、存在的问题", "支付进度慢。"]
+    assert compose(Document((table,), format="xlsx")).text.split("\n") == [
+        "一、部门概况",
+        "本局负责教育。",
+        "二、存在的问题",
+        "支付进度慢。",
+    ]
 
 
 def test_items_in_a_cell_stay_apart() -> None:
@@ -170,7 +218,26 @@ def test_trim_keeps_the_words() -> None:
     assert trim("  甲 乙 ", 0, 6) == (2, 5)
 
 
-WORDS = st.sampled_from(["一、", "（一）", "1.", "一是", "绩效", "资金支付偏慢", "存在的问题", "，", "。", "；", "：", " ", "\t", "\n", "2023年", "、"])
+WORDS = st.sampled_from(
+    [
+        "一、",
+        "（一）",
+        "1.",
+        "一是",
+        "绩效",
+        "资金支付偏慢",
+        "存在的问题",
+        "，",
+        "。",
+        "；",
+        "：",
+        " ",
+        "\t",
+        "\n",
+        "2023年",
+        "、",
+    ]
+)
 TEXTS = st.lists(WORDS, max_size=60).map("".join)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nlp.errors import NlpError, UnreadableFileError, UnsupportedFormatError
 from nlp.readers.archive import Failure, Member, is_candidate, members
-from nlp.readers.sniff import Format, sniff
+from nlp.readers.sniff import Format, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def read(data: bytes, name: str) -> Document:
         UnsupportedFormatError: It is sound, but of a kind that is not read.
         UnreadableFileError: It is empty, damaged, encrypted or too large, or has no text.
     """
-    reader = _reader(sniff(data, name), name)
+    reader = _reader(format_of(data, name), name)
     try:
         document = reader(data, name)
     except NlpError:
@@ -64,7 +64,7 @@ def _reader(kind: Format, name: str) -> Callable[[bytes, str], Document]:
 
             return read_csv
         case Format.HTML:
-            from nlp.readers.html import read_html
+            from nlp.readers.hypertext import read_html
 
             return read_html
         case Format.TEXT:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nlp.errors import NlpError, UnreadableFileError
 from nlp.readers.package import MAX_ENTRIES, MAX_TOTAL, MIB, open_zip, read_entry
-from nlp.readers.sniff import MAX_FILE, Format, sniff
+from nlp.readers.sniff import MAX_FILE, Format, format_of
 
 if TYPE_CHECKING:
     import zipfile
@@ -96,7 +96,7 @@ def _load(path: Path) -> bytes:
 
 def _is_archive(data: bytes, name: str) -> bool:
     """Whether it is a zip that is no Office file; what else is wrong with a file is for its reader to say."""
-    return data.startswith(b"PK") and sniff(data, name) is Format.ZIP
+    return data.startswith(b"PK") and format_of(data, name) is Format.ZIP
 
 
 def _unpack(data: bytes, name: str, budget: _Budget, depth: int) -> Iterator[Member | Failure]:

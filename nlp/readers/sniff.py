@@ -73,10 +73,10 @@ _MAX_DAMAGE: Final = 0.01
 _LEVEL_1: Final = range(0xB0, 0xD8)  # lead bytes of the 3755 everyday characters in GB 2312
 
 
-def sniff(data: bytes, name: str) -> Format:
+def format_of(data: bytes, name: str) -> Format:
     """Return the format of a file's bytes.
 
-    >>> sniff("# 绩效自评报告".encode("gb18030"), "报告.docx")
+    >>> format_of("# 绩效自评报告".encode("gb18030"), "报告.docx")
     <Format.TEXT: 'txt'>
 
     Raises:
