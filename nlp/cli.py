@@ -194,8 +194,8 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """查看程序从一个文件里读出了什么：身份、提纲、条目及其角色和主题；不入库。"""
+    from nlp.analyst import Analyst
     from nlp.identity import read_meta
-    from nlp.library import Analyst
     from nlp.views import inspection_view
 
     if not file.is_file():
@@ -221,7 +221,7 @@ def tag(
     as_json: JsonOption = False,
 ) -> None:
     """给文字标注角色和主题；输出为 JSON Lines。"""
-    from nlp.library import Analyst
+    from nlp.analyst import Analyst
     from nlp.views import tag_view
 
     del as_json  # this verb speaks JSON Lines in any case
@@ -348,12 +348,10 @@ def train(
     """用标注语料训练标注模型，并给出按来源组交叉验证的成绩。"""
     from dataclasses import asdict
 
-    from nlp.library import default_tagger
     from nlp.training import default_corpus
     from nlp.training import train as run
 
-    folder = output or default_tagger()
-    scores = run(corpus or default_corpus(), folder, encoder, whisper)
+    folder, scores = run(corpus or default_corpus(), output, encoder, whisper)
     if as_json:
         print_json({"folder": str(folder), "cross_validation": asdict(scores)})
         return
@@ -474,6 +472,23 @@ def library_rebuild(library: LibraryOption = DEFAULT_LIBRARY) -> None:
     with _opened(library) as opened, bar("重建") as show:
         opened.rebuild(show)
     typer.echo("已重建")
+
+
+@library_app.command("export", cls=_Verb)
+def library_export(
+    file: Annotated[Path, typer.Argument(help="写到哪个文件（.jsonl）", metavar="FILE")],
+    library: LibraryOption = DEFAULT_LIBRARY,
+) -> None:
+    """导出全部条目及其报告、角色、主题，每行一个 JSON。"""
+    from nlp.views import stored_view
+
+    beside = file.with_name(f"{file.name}.tmp")
+    with _opened(library) as opened, beside.open("w", encoding="utf-8") as lines:
+        for card in opened.info().cards:
+            for found in opened.passages_of(card.id):
+                lines.write(json.dumps(stored_view(found), ensure_ascii=False) + "\n")
+    beside.replace(file)
+    whisper(f"已写入 {file}")
 
 
 @library_app.command("remove", cls=_Verb)

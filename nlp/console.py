@@ -15,7 +15,8 @@ import typer
 from nlp.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from nlp.library import Info, Progress, TaggedReport
+    from nlp.analyst import TaggedReport
+    from nlp.library import Info, Progress
     from nlp.records import Frequency, Hit, Identity, IngestResult, SearchResult, Suggestion, Tags
 
 

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -21,13 +19,21 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from nlp.analyst import Analyst, text_hash
 from nlp.drafting import choose
-from nlp.encoder import Encoder, open_encoder
-from nlp.errors import EncoderError, InvalidInputError, LibraryError, NlpError, TaggerError
+from nlp.encoder import Encoder
+from nlp.errors import (
+    EncoderError,
+    InvalidInputError,
+    LibraryError,
+    NlpError,
+    NotFoundError,
+    TaggerError,
+    UnreadableFileError,
+)
 from nlp.frequency import count_cells
 from nlp.identity import Overrides, read_meta
 from nlp.index import VectorIndex
-from nlp.linker import link_measures
 from nlp.readers import is_candidate, members
 from nlp.reading import read_report, report_id
 from nlp.records import (
@@ -43,11 +49,10 @@ from nlp.records import (
     SearchResult,
     StoredPassage,
     Suggestion,
-    Tags,
 )
 from nlp.search import CANDIDATES, Scored, coverage, facets, fuse, highlight
 from nlp.store import Store, TaggedPassage, Vectors
-from nlp.tagger import Evidence, Sample, Tagger, core
+from nlp.tagger import Sample, core
 from nlp.words import search_words
 
 if TYPE_CHECKING:
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
 _STORE, _INDEX, _LOCK = "library.sqlite", "index.faiss", "library.lock"
 _LOCK_SECONDS = 1800
 _LONGEST_QUERY = 2000
+_PASSAGE_ID = re.compile(r"[0-9a-f]{16}-L?\d{4,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,90 +86,12 @@ class Info:
     cards: tuple[ReportCard, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TaggedReport:
-    """A report with the tags of its passages, in their order."""
-
-    report: Report
-    tags: tuple[Tags, ...]
-
-
 def _silent(_: Progress) -> None:
     """Show nothing."""
 
 
 def _mute(_: str) -> None:
     """Say nothing."""
-
-
-class Analyst:
-    """Encoder and tagger together: what turns a report into tagged passages. Both are loaded when first needed."""
-
-    def __init__(self, encoder: str | None = None, tagger: Path | None = None) -> None:
-        self._encoder_name = encoder
-        self._tagger_folder = tagger or default_tagger()
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """The encoder."""
-        return open_encoder(self._encoder_name)
-
-    @cached_property
-    def tagger(self) -> Tagger:
-        """The tagger, which must have been trained on vectors of the encoder."""
-        tagger = Tagger.load(self._tagger_folder)
-        if tagger.encoder != self.encoder.fingerprint:
-            raise TaggerError(
-                f"标注模型 {self._tagger_folder} 是用另一个编码器训练的，与 {self.encoder.name} 不配；"
-                f"请运行 jixiao train --encoder {self.encoder.name} 重新训练"
-            )
-        return tagger
-
-    def tag(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> list[Tags]:
-        """Return the tags of passages.
-
-        Shapes:
-            ``vectors`` is ``(n_passages, dims)``.
-        """
-        return self.tagger.predict([_sample(passage) for passage in passages], vectors)
-
-    def tag_texts(self, texts: Sequence[str]) -> list[tuple[Tags, tuple[Evidence, ...]]]:
-        """Return tags and evidence of texts that stand alone."""
-        samples = [Sample(text) for text in texts]
-        vectors = self.encoder.encode([core(text) for text in texts])
-        tags = self.tagger.predict(samples, vectors)
-        explain = self.tagger.explain
-        return [(tag, explain(s, v, tag)) for s, v, tag in zip(samples, vectors, tags, strict=True)]
-
-    def inspect(self, path: Path, overrides: Overrides | None = None) -> Iterator[TaggedReport]:
-        """Yield what the program sees in a file (in each file of an archive), stored nowhere.
-
-        Raises:
-            UnreadableFileError: If a file cannot be read.
-        """
-        for member in members(path):
-            if not hasattr(member, "data"):
-                raise member.error
-            report = read_report(member.data, member.name, overrides)
-            vectors = self.encoder.encode([core(passage.text) for passage in report.passages])
-            tags = self.tag(report.passages, vectors)
-            links = (*report.links, *link_measures(report.passages, tags, vectors))
-            yield TaggedReport(replace(report, links=links), tuple(tags))
-
-
-def default_tagger() -> Path:
-    """Return the folder of the tagger that comes with the project: inside the package, or ``models/`` of a checkout."""
-    packed = Path(str(files("nlp.data"))) / "tagger"
-    return packed if packed.is_dir() else Path(__file__).resolve().parents[1] / "models" / "tagger"
-
-
-def _sample(passage: Passage) -> Sample:
-    path = (*passage.section, passage.lead) if passage.lead else passage.section
-    return Sample(passage.text, path, role=passage.role)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Library:
@@ -297,6 +225,11 @@ class Library:
                 raise  # nothing can be taken in without them
             except NlpError as error:
                 yield name, error
+            except Exception as error:  # noqa: BLE001  a text that nobody foresaw stops itself, not the folder
+                yield (
+                    name,
+                    UnreadableFileError(f"处理时出错（{type(error).__name__}: {error}），已跳过；请检查这个文件"),
+                )
 
     def _take_in_report(self, data: bytes, name: str, overrides: Overrides | None) -> tuple[str, int]:
         rid = report_id(data, overrides)
@@ -307,13 +240,12 @@ class Library:
             self._store.put_source(name, hashlib.sha256(data).hexdigest(), rid)
             return ("unchanged" if before is None else "updated"), 0
         report = read_report(data, name, overrides)
-        hashes = [_hash(core(passage.text)) for passage in report.passages]
+        hashes = [text_hash(passage.text) for passage in report.passages]
         known = self._store.known_vectors(list(dict.fromkeys(hashes)))
         vectors, fresh = self._vectors(report.passages, hashes, known)
-        tags = self._analyst.tag(report.passages, vectors)
-        links = (*report.links, *link_measures(report.passages, tags, vectors))
-        tagged = [TaggedPassage(*item) for item in zip(report.passages, tags, hashes, strict=True)]
-        self._store.add_report(replace(report, links=links), tagged, fresh)
+        seen = self._analyst.tag(report, vectors)
+        tagged = [TaggedPassage(*item) for item in zip(report.passages, seen.tags, hashes, strict=True)]
+        self._store.add_report(seen.report, tagged, fresh)
         return ("added" if before is None else "updated"), len(tagged)
 
     def _vectors(
@@ -378,8 +310,9 @@ class Library:
         Raises:
             InvalidInputError: If the query is empty or too long.
         """
-        started = time.perf_counter()
         query = _checked(query)
+        self._analyst.load()  # seconds, once a process: no part of what the search took
+        started = time.perf_counter()
         filters = filters or Filters()
         allowed = self._store.rows_passing(filters)
         vector = self._analyst.encoder.encode_query(core(query))
@@ -390,9 +323,15 @@ class Library:
         return SearchResult(query, round((time.perf_counter() - started) * 1000, 1), hits, facets(pool), note)
 
     def similar(self, target: str, *, filters: Filters | None = None, top: int = 10) -> SearchResult:
-        """Return passages that state the same as a passage (by its id) or as a text; the passage itself is left out."""
+        """Return passages that state the same as a passage (by its id) or as a text; the passage itself is left out.
+
+        Raises:
+            NotFoundError: If the target looks like an id and there is no such passage.
+        """
         row = self._store.row_of(target)
         if row is None:
+            if _PASSAGE_ID.fullmatch(target):
+                raise NotFoundError(f"库中没有编号为 {target} 的条目；编号见 jixiao search 的结果")
             return self.search(target, filters=filters, top=top)
         own = self._store.passages([row])[0]
         narrowed = filters or Filters()
@@ -552,15 +491,12 @@ class Library:
 
     def _retag(self, report_id: str, *, encode_anew: bool) -> None:
         report = self._store.report(report_id)
-        hashes = [_hash(core(passage.text)) for passage in report.passages]
+        hashes = [text_hash(passage.text) for passage in report.passages]
         known = {} if encode_anew else self._store.known_vectors(list(dict.fromkeys(hashes)))
         vectors, fresh = self._vectors(report.passages, hashes, known)
-        tags = self._analyst.tag(report.passages, vectors)
-        settled = {passage.id for passage in report.passages if passage.role is not None}
-        kept = [link for link in report.links if link.problem in settled]
-        tagged = [TaggedPassage(*item) for item in zip(report.passages, tags, hashes, strict=True)]
-        links = [*kept, *link_measures(report.passages, tags, vectors)]
-        self._store.replace_tags(report_id, tagged, links, fresh)
+        seen = self._analyst.tag(report, vectors)
+        tagged = [TaggedPassage(*item) for item in zip(report.passages, seen.tags, hashes, strict=True)]
+        self._store.replace_tags(report_id, tagged, seen.report.links, fresh)
 
     def verify(self) -> tuple[str, ...]:
         """Return what is wrong with the library, in Chinese; empty where all is sound."""

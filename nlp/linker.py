@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,19 @@ def link_measures(passages: Sequence[Passage], tags: Sequence[Tags], vectors: ND
         for column, row in sorted(pairs.items())
         if scores[row, column] >= _ENOUGH
     )
+
+
+def inherit_topics(passages: Sequence[Passage], tags: Sequence[Tags], settled: Iterable[Link]) -> list[Tags]:
+    """Return the tags with each measure of a ledger's row given the topics of the problem that it answers.
+
+    What a cell such as "已完成" is about, only the problem beside it says.
+    """
+    places = {passage.id: place for place, passage in enumerate(passages)}
+    inherited = list(tags)
+    for link in settled:
+        problem, measure = tags[places[link.problem]], places[link.measure]
+        inherited[measure] = replace(tags[measure], primary=problem.primary, topics=problem.topics)
+    return inherited
 
 
 def _scores(

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from nlp.encoder import open_encoder
+from nlp.analyst import trained_tagger
+from nlp.encoder import catalogue, open_encoder
 from nlp.errors import NotFoundError
 from nlp.tagger import Scores, Tagger, core, read_samples
 
@@ -20,8 +21,16 @@ def default_corpus() -> Path:
     return Path(__file__).resolve().parents[1] / "corpora" / "labelled"
 
 
-def train(corpus: Path, folder: Path, encoder: str | None = None, say: Callable[[str], None] = print) -> Scores:
-    """Train a tagger on all JSON Lines files of a folder and write it; return its cross-validated scores.
+def train(
+    corpus: Path, folder: Path | None = None, encoder: str | None = None, say: Callable[[str], None] = print
+) -> tuple[Path, Scores]:
+    """Train a tagger on all JSON Lines files of a folder; return where it was written, and its cross-validated scores.
+
+    Args:
+        corpus: The folder of labelled passages.
+        folder: Where to write; see :func:`nlp.analyst.trained_tagger` for where that is if it is not said.
+        encoder: Name or folder of the encoder; the default one if there is none.
+        say: Called with a line before each long step.
 
     The same corpus, encoder and versions give the same files, byte for byte, on the same machine.
 
@@ -48,5 +57,6 @@ def train(corpus: Path, folder: Path, encoder: str | None = None, say: Callable[
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": {name: version(name) for name in ("jixiao", "scikit-learn", "numpy", "sentence-transformers")},
     }
+    folder = folder or trained_tagger(model, is_default=model.name == catalogue()[0].name)
     tagger.save(folder, manifest)
-    return scores
+    return folder, scores

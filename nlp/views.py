@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nlp.analyst import TaggedReport
 from nlp.figures import Figure, find_figures
-from nlp.library import Info, TaggedReport
+from nlp.library import Info
 from nlp.records import (
     Frequency,
     Hit,

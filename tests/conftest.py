@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from nlp.encoder import Encoder, open_encoder
-from nlp.library import Library, default_tagger
+from nlp.analyst import default_tagger
+from nlp.library import Library
 from nlp.tagger import Tagger
 
 if TYPE_CHECKING:

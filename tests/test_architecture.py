@@ -47,6 +47,7 @@ ROOMS = (
     "tagger",
     "linker",
     "encoder",
+    "analyst",
     "training",
     "store",
     "index",

@@ -117,6 +117,11 @@ def test_titles(title: str, department: str | None, region: Region, level: str |
     assert {found.taken_from[key] for key in ("title", "year", "kind")} == {"title"}
 
 
+def test_a_name_may_hold_digits_but_does_not_begin_with_them() -> None:
+    assert identity(f"2023年棠溪县101中学部门整体支出绩效自评报告\n{BODY}").department == "棠溪县101中学"
+    assert identity(f"2023年度401局部门整体支出绩效自评报告\n{BODY}").department is None
+
+
 def test_a_title_over_two_lines_with_a_note_below() -> None:
     found = identity(f"附件1\n棠溪县退役军人事务局2024年度\n部门整体支出绩效自评报告\n（公开版）\n{BODY}")
     assert found.title == "棠溪县退役军人事务局2024年度部门整体支出绩效自评报告"

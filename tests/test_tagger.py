@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from nlp.errors import NotFoundError, TaggerError
-from nlp.library import Analyst, default_tagger
+from nlp.analyst import Analyst, default_tagger
 from nlp.records import Role, Topic
 from nlp.tagger import ROLES, TOPICS, Sample, Tagger, calibration_error, core, read_samples
 from nlp.training import default_corpus, train
@@ -108,9 +108,7 @@ def test_saved_and_loaded_it_says_the_same(
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "vocabulary.json", "manifest.json"])
-def test_damage_is_noticed(
-    small: tuple[Tagger, list[Sample], NDArray[np.float32]], tmp_path: Path, name: str
-) -> None:
+def test_damage_is_noticed(small: tuple[Tagger, list[Sample], NDArray[np.float32]], tmp_path: Path, name: str) -> None:
     small[0].save(tmp_path, {})
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:-3])

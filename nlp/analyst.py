@@ -1,0 +1,138 @@
+"""Encoder and tagger together: what turns a report into a tagged and linked one, and a text into its tags."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.encoder import Encoder, models_home, open_encoder
+from nlp.errors import TaggerError
+from nlp.identity import Overrides
+from nlp.linker import inherit_topics, link_measures
+from nlp.readers import members
+from nlp.reading import read_report
+from nlp.records import Passage, Report, Tags
+from nlp.tagger import Evidence, Sample, Tagger, core
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedReport:
+    """A report with all its links, and the tags of its passages in their order."""
+
+    report: Report
+    tags: tuple[Tags, ...]
+
+
+class Analyst:
+    """An encoder and the tagger that was trained on its vectors; both are loaded when first needed.
+
+    Args:
+        encoder: Name or folder of the encoder; the default one if there is none.
+        tagger: Folder of the tagger; the one for the encoder if there is none.
+    """
+
+    def __init__(self, encoder: str | None = None, tagger: Path | None = None) -> None:
+        self._encoder_name = encoder
+        self._tagger_folder = tagger
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder."""
+        return open_encoder(self._encoder_name)
+
+    @cached_property
+    def tagger(self) -> Tagger:
+        """The tagger, which must have been trained on vectors of the encoder."""
+        folder = self._tagger_folder or tagger_for(self.encoder)
+        tagger = Tagger.load(folder)
+        if tagger.encoder != self.encoder.fingerprint:
+            raise TaggerError(
+                f"标注模型 {folder} 是用另一个编码器训练的，与 {self.encoder.name} 不配；"
+                f"请运行 jixiao train --encoder {self.encoder.name} 重新训练"
+            )
+        return tagger
+
+    @cached_property
+    def _weights(self) -> tuple[Encoder, Tagger]:
+        self.encoder.encode_query("预热")
+        return self.encoder, self.tagger
+
+    def load(self) -> None:
+        """Load the weights now and not with the first question."""
+        _ = self._weights
+
+    def tag(self, report: Report, vectors: NDArray[np.float32]) -> TaggedReport:
+        """Return a report tagged and linked; links that its ledgers settle are kept, all others are made anew.
+
+        Shapes:
+            ``vectors`` is ``(n_passages, dims)``: the embeddings of :func:`nlp.tagger.core` of each passage.
+        """
+        given = {passage.id for passage in report.passages if passage.role is not None}
+        settled = [link for link in report.links if link.problem in given]
+        tags = self.tagger.predict([_sample(passage) for passage in report.passages], vectors)
+        tags = inherit_topics(report.passages, tags, settled)
+        links = (*settled, *link_measures(report.passages, tags, vectors))
+        return TaggedReport(replace(report, links=links), tuple(tags))
+
+    def tag_texts(self, texts: Sequence[str]) -> list[tuple[Tags, tuple[Evidence, ...]]]:
+        """Return tags and evidence of texts that stand alone."""
+        samples = [Sample(text) for text in texts]
+        vectors = self.encoder.encode([core(text) for text in texts])
+        tags = self.tagger.predict(samples, vectors)
+        explain = self.tagger.explain
+        return [(tag, explain(s, v, tag)) for s, v, tag in zip(samples, vectors, tags, strict=True)]
+
+    def inspect(self, path: Path, overrides: Overrides | None = None) -> Iterator[TaggedReport]:
+        """Yield what the program sees in a file (in each file of an archive), stored nowhere.
+
+        Raises:
+            UnreadableFileError: If a file cannot be read.
+        """
+        for member in members(path):
+            if not hasattr(member, "data"):
+                raise member.error
+            report = read_report(member.data, member.name, overrides)
+            yield self.tag(report, self.encoder.encode([core(passage.text) for passage in report.passages]))
+
+
+def default_tagger() -> Path:
+    """Return the folder of the tagger that comes with the project: inside the package, or ``models/`` of a checkout."""
+    packed = _packed_tagger()
+    return packed if packed.is_dir() else Path(__file__).resolve().parents[1] / "models" / "tagger"
+
+
+def tagger_for(encoder: Encoder) -> Path:
+    """Return the folder of the tagger for an encoder: the user's own if there is one, else the project's."""
+    own = own_tagger(encoder)
+    return own if own.is_dir() else default_tagger()
+
+
+def own_tagger(encoder: Encoder) -> Path:
+    """Return the folder that a user's own tagger for an encoder is kept in, beside the encoders."""
+    return models_home() / "taggers" / encoder.fingerprint[:16]
+
+
+def trained_tagger(encoder: Encoder, *, is_default: bool) -> Path:
+    """Return where training writes: in a checkout and with the default encoder the project's own tagger."""
+    return default_tagger() if is_default and not _packed_tagger().is_dir() else own_tagger(encoder)
+
+
+def text_hash(text: str) -> str:
+    """Return the key of a passage's vector: the hash of what the encoder is given."""
+    return hashlib.sha256(core(text).encode()).hexdigest()
+
+
+def _packed_tagger() -> Path:
+    return Path(str(files("nlp.data"))) / "tagger"
+
+
+def _sample(passage: Passage) -> Sample:
+    path = (*passage.section, passage.lead) if passage.lead else passage.section
+    return Sample(passage.text, path, role=passage.role)
