@@ -16,7 +16,7 @@ CANDIDATES = 200
 _COSINE_FLOOR, _COSINE_TOP = 0.68, 0.95
 _SEMANTIC, _LEXICAL, _TOPIC = 0.45, 0.4, 0.15
 # A hit without a shared word has to be near in meaning to be evidence at all.
-_LEAST_SEMANTIC = 0.15
+_LEAST_SEMANTIC = 0.2
 # A passage of a few characters ("无。") is near to everything; below this length its nearness counts in proportion.
 _SHORT = 12
 
@@ -76,7 +76,7 @@ def fuse(
 
 
 def highlight(text: str, query: str) -> tuple[tuple[int, int], ...]:
-    """Return the spans of ``text`` where words of the query stand, in order, overlapping ones as one.
+    """Return the spans of ``text`` where words of the query stand, in order, touching ones as one.
 
     >>> highlight("支出进度偏慢，进度滞后", "支出进度")
     ((0, 4), (7, 9))
@@ -84,11 +84,11 @@ def highlight(text: str, query: str) -> tuple[tuple[int, int], ...]:
     spans = sorted(
         (match.start(), match.end())
         for word in set(search_words(query))
-        for match in re.finditer(re.escape(word), text.lower())
+        for match in re.finditer(re.escape(word), text, re.IGNORECASE)
     )
     merged: list[tuple[int, int]] = []
     for start, end in spans:
-        if merged and start < merged[-1][1]:
+        if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))

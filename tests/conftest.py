@@ -67,7 +67,7 @@ def _taggers_encoder() -> str:
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Libraries opened in this test use the stand-in for their encoder."""
     encoder = StandIn()
-    monkeypatch.setattr("nlp.library.open_encoder", lambda _: encoder)
+    monkeypatch.setattr("nlp.analyst.open_encoder", lambda _: encoder)
     return encoder
 
 

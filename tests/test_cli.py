@@ -89,7 +89,7 @@ def command(*words: object, **environment: str) -> Outcome:
 @pytest.fixture
 def demo(demo_library: Library, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> Library:
     """The demo library, and its encoder in memory: a call need not load the weights each time."""
-    monkeypatch.setattr("nlp.library.open_encoder", lambda _: encoder)
+    monkeypatch.setattr("nlp.analyst.open_encoder", lambda _: encoder)
     return demo_library
 
 
