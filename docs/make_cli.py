@@ -2,7 +2,6 @@
 
 ``python docs/make_cli.py`` writes the file; with ``--check`` it only says whether the file is up to date.
 """
-# ruff: noqa: INP001 - a script beside the pages that it writes
 
 from __future__ import annotations
 

@@ -389,7 +389,7 @@ def demo(
         for query, filters in (
             ("钱年底才花出去", Filters(role=Role.PROBLEM)),
             ("指标都是空话", Filters(role=Role.PROBLEM, years=(2022, 2023))),
-            ("东西买回来没人用", Filters(department="教育局")),
+            ("固定资产账实不符", Filters(department="教育局")),
         ):
             print_search(library.search(query, filters=filters, top=3))
         heading("四、起草参考")

@@ -144,7 +144,7 @@ def print_frequency(table: Frequency) -> None:
 
     unit = "份报告" if table.unit == "report" else "条"
     typer.echo(
-        f"按{'、'.join(NAMES[dimension] for dimension in table.by)}统计，共 {table.total} {unit}；占比后为 95% 区间"
+        f"按{'、'.join(NAMES[dimension] for dimension in table.by)}统计，共 {table.total} {unit}；占比后为 95% 区间，台账里一个部门一个年度算一份报告"
     )
     for row in table.rows:
         name = "  ".join(shown(d, v) for d, v in zip(table.by, row.values, strict=True))

@@ -46,6 +46,8 @@ _DATED = re.compile(r"(?:19|20)\d\d年(?!度?预算法)")
 _SHORTEST_FINDING = 6
 _SHORTEST_LEAD = 12
 _SHORTEST_ROW = 4  # Chinese characters
+_LEAST_WORDS = 0.25  # of a row, without which it is figures and codes
+_LONGEST_TITLE = 100
 _SHORTEST_PROSE = 12
 _LONGEST_LABEL = 16
 _LONGEST_COLUMN_HEAD = 30
@@ -79,6 +81,7 @@ def cut_passages(text: Text, outline: Outline, report_id: str, taken: Sequence[S
             and body is None
             and find_mark(text.of(line)) is None
             and not re.search(r"[。；，]", text.of(line))
+            and line.end - line.start <= _LONGEST_TITLE
         ):
             continue  # the title
         found.extend((span, lead, path, line.page) for span, lead in _findings(text, line, body, path))
@@ -234,7 +237,9 @@ def _row_findings(
     """Yield prose cells of a row as findings of their own, or the row as a whole where it has none."""
     prose = [i for i, (a, b) in enumerate(line.cells) if _is_prose(text.text[a:b])]
     if not prose:
-        if len(_CJK.findall(text.of(line))) >= _SHORTEST_ROW:
+        # A row of figures ("30103 奖金 0.00") says nothing that anybody looks for; it stays in the text.
+        characters = len(_CJK.findall(text.of(line)))
+        if characters >= _SHORTEST_ROW and characters >= _LEAST_WORDS * len(re.sub(r"\s", "", text.of(line))):
             yield (line.start, line.end), "", path, line.page
         return
     seen: set[str] = set()

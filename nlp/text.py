@@ -167,10 +167,9 @@ def _pieces(document: Document) -> Iterator[_Piece]:
 
 def _gap_to_tab(match: re.Match[str]) -> str:
     # "部   门   名   称" is a spelled-out word, "预算数    执行数" are two cells.
-    text, start, end = match.string, match.start(), match.end()
-    left = re.search(r"\S+$", text[:start])
-    right = re.match(r"\S+", text[end:])
-    single = left is not None and right is not None and min(len(left.group()), len(right.group())) == 1
+    left = match.string[max(0, match.start() - 2) : match.start()].split()
+    right = match.string[match.end() : match.end() + 2].split()
+    single = bool(left and right) and min(len(left[-1]), len(right[0])) == 1
     return " " if single else "\t"
 
 

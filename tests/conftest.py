@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nlp.encoder import Encoder, open_encoder
 from nlp.analyst import default_tagger
+from nlp.encoder import Encoder, open_encoder
 from nlp.library import Library
 from nlp.tagger import Tagger
 

@@ -278,3 +278,7 @@ def test_sections_nest_and_lie_in_the_text(text: str) -> None:
     for i, a in enumerate(sections):
         for b in sections[i + 1 :]:
             assert b.start >= a.end or (b.end <= a.end and b.level > a.level)
+
+
+def test_a_row_of_codes_and_figures_is_no_passage() -> None:
+    assert table(("30103", "奖金", "0.00", "30203", "咨询费", "0.00")) == []

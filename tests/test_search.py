@@ -30,7 +30,7 @@ def test_without_evidence_there_is_no_hit() -> None:
 
 def test_a_few_characters_near_to_everything_do_not_win() -> None:
     ranked = fuse({}, {1: 0.90, 2: 0.85}, lengths={1: 2, 2: 40})
-    assert [item.row for item in ranked][0] == 2
+    assert next(item.row for item in ranked) == 2
 
 
 def test_the_topic_that_is_meant_tips_the_balance() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nlp.errors import NotFoundError, TaggerError
 from nlp.analyst import Analyst, default_tagger
+from nlp.errors import NotFoundError, TaggerError
 from nlp.records import Role, Topic
 from nlp.tagger import ROLES, TOPICS, Sample, Tagger, calibration_error, core, read_samples
 from nlp.training import default_corpus, train
@@ -44,7 +44,7 @@ def _samples() -> list[Sample]:
 
 def _vectors(count: int) -> NDArray[np.float32]:
     vectors = np.random.default_rng(0).normal(size=(count, 8)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
