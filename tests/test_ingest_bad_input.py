@@ -1,0 +1,165 @@
+"""A folder of files of which some are bad, through the real command: each bad one is named once, the others go in."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import zipfile
+from typing import TYPE_CHECKING
+
+import docx
+import pytest
+from conftest import StandIn, report_text, write_report
+
+from nlp import cli
+from nlp.library import Library
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _zip(*entries: tuple[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+    return packed.getvalue()
+
+
+def _docx(text: str) -> bytes:
+    packed = io.BytesIO()
+    document = docx.Document()
+    document.add_paragraph(text)
+    document.save(packed)
+    return packed.getvalue()
+
+
+def _entities() -> bytes:
+    bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "1234567890">]><x>&a;</x>'
+    types = b'<Types><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>'
+    return _zip(("[Content_Types].xml", types), ("word/document.xml", bomb))
+
+
+BAD = {
+    "空.txt": b"",
+    "乱码.pdf": random.Random(7).randbytes(4000),
+    "截断.docx": _docx("预算执行率偏低")[:-400],
+    "坏的.pdf": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n",
+    "旧的.doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600,
+    "实体.docx": _entities(),
+}
+
+
+def _run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["jixiao", *words])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    shown = capsys.readouterr()
+    return int(left.value.code or 0), shown.out, shown.err
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    home = tmp_path / "报告"
+    write_report(home, "青禾县教育局", 2024, ["预算执行率偏低，资金年底才支付。"], ["加快支付进度。"])
+    (home / "其实是Word.pdf").write_bytes(_docx("蒲川县水利局2023年度部门整体支出绩效自评报告"))
+    (home / "年报.zip").write_bytes(
+        _zip(("好的.txt", report_text("蒲川县民政局", 2023, ["资产闲置。"], []).encode()), ("../逃.txt", b"x"))
+    )
+    for name, data in BAD.items():
+        (home / name).write_bytes(data)
+    return home
+
+
+def test_the_good_go_in_and_each_bad_one_is_named_once(
+    stand_in: StandIn,
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert stand_in.dims == 512
+    home = tmp_path / "库"
+    code, out, _ = _run(capsys, monkeypatch, "ingest", str(folder), "--library", str(home), "--json")
+    result = json.loads(out)
+    assert code == 3
+    assert (result["added"], result["reports"]) == (3, 3)
+    named = [item["path"].rsplit("/", 1)[-1] for item in result["failed"]]
+    assert sorted(named) == sorted([*BAD, "逃.txt"])
+    for item in result["failed"]:
+        assert "\n" not in item["error"]
+        assert any("一" <= character <= "鿿" for character in item["error"]), item
+    assert not (tmp_path / "逃.txt").exists()
+    with Library.open(home, create=False) as library:
+        assert library.verify() == ()
+
+    code, out, err = _run(capsys, monkeypatch, "ingest", str(folder), "--library", str(home))
+    assert code == 3
+    assert "新增 0，更新 0，未变 3，失败 7" in out
+    assert all(err.count(name) == 1 for name in BAD)
+
+
+def test_only_bad_files_are_an_error(
+    stand_in: StandIn,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert stand_in.dims == 512
+    (tmp_path / "空.txt").touch()
+    code, _, err = _run(capsys, monkeypatch, "ingest", str(tmp_path / "空.txt"), "--library", str(tmp_path / "库"))
+    assert code == 1
+    assert err.count("空.txt") == 1
+
+
+def test_a_missing_path_is_an_error_and_makes_no_library(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = _run(capsys, monkeypatch, "ingest", str(tmp_path / "无"), "--library", str(tmp_path / "库"))
+    assert (code, out) == (1, "")
+    assert "没有这个文件或文件夹" in err
+    assert not (tmp_path / "库").exists()
+
+
+def test_three_hundred_megabytes_of_one_line_are_refused_at_once(
+    stand_in: StandIn,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert stand_in.dims == 512
+    path = tmp_path / "一行.txt"
+    with path.open("wb") as file:
+        file.truncate(300 * 1024 * 1024)
+    write_report(tmp_path, "青禾县教育局", 2024, ["指标笼统。"])
+    code, out, _ = _run(capsys, monkeypatch, "ingest", str(tmp_path), "--library", str(tmp_path / "库"), "--json")
+    result = json.loads(out)
+    assert (code, result["added"]) == (3, 1)
+    (failure,) = result["failed"]
+    assert failure["path"].endswith("一行.txt")
+    assert result["seconds"] < 30
+
+
+def test_a_file_that_breaks_the_mending_stops_itself_only(
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stand_in.dims == 512
+    write_report(tmp_path / "甲", "青禾县教育局", 2024, ["指标笼统。"])
+    write_report(tmp_path / "甲", "蒲川县水利局", 2024, ["资金闲置。"])
+    from nlp import library as room  # noqa: PLC0415  the room whose name is replaced
+
+    read = room.read_report
+
+    def breaking(data: bytes, name: str, said: object) -> object:
+        if "水利局" in name:
+            raise RecursionError("太深")
+        return read(data, name, said)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(room, "read_report", breaking)
+    with Library.open(tmp_path / "库") as library:
+        result = library.ingest(tmp_path / "甲")
+    assert result.added == 1
+    (failure,) = result.failed
+    assert "RecursionError" in failure.error
+    assert "水利局" in failure.path

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.linker import inherit_topics, link_measures
+from nlp.records import Link, Passage, Role, Tags, Topic, TopicScore
+
+
+def _passage(number: int, role: Role | None = None) -> Passage:
+    return Passage(f"r-{number}", f"第{number}条", number, number + 3, role=role)
+
+
+def _tags(role: Role, topic: Topic | None = None) -> Tags:
+    return Tags(role, 0.9, topic, (TopicScore(topic, 0.9),) if topic else ())
+
+
+def _vectors(*directions: int) -> NDArray[np.float32]:
+    return np.eye(8, dtype=np.float32)[list(directions)]
+
+
+PROBLEMS_THEN_MEASURES = [
+    _tags(Role.PROBLEM, Topic.BUDGET_EXECUTION),
+    _tags(Role.PROBLEM, Topic.INDICATORS),
+    _tags(Role.BACKGROUND),
+    _tags(Role.MEASURE, Topic.INDICATORS),
+    _tags(Role.MEASURE, Topic.BUDGET_EXECUTION),
+]
+
+
+def _pairs(links: tuple[Link, ...]) -> set[tuple[str, str]]:
+    return {(link.problem, link.measure) for link in links}
+
+
+def test_meaning_and_topic_win_over_order() -> None:
+    passages = [_passage(i) for i in range(5)]
+    links = link_measures(passages, PROBLEMS_THEN_MEASURES, _vectors(0, 1, 2, 1, 0))
+    assert _pairs(links) == {("r-0", "r-4"), ("r-1", "r-3")}
+    assert all(0.5 <= link.score <= 1.0 for link in links)
+
+
+def test_no_measure_given_is_an_answer() -> None:
+    tags = [_tags(Role.PROBLEM, Topic.BUDGET_EXECUTION), _tags(Role.BACKGROUND), _tags(Role.MEASURE, Topic.OTHER)]
+    assert link_measures([_passage(i) for i in range(3)], tags, _vectors(0, 1, 2)) == ()
+    assert link_measures([_passage(0)], tags[:1], _vectors(0)) == ()
+
+
+def test_two_measures_may_answer_one_problem() -> None:
+    tags = [_tags(Role.PROBLEM, Topic.INDICATORS), _tags(Role.MEASURE, Topic.INDICATORS)]
+    tags.append(_tags(Role.MEASURE, Topic.INDICATORS))
+    links = link_measures([_passage(i) for i in range(3)], tags, _vectors(0, 0, 0))
+    assert _pairs(links) == {("r-0", "r-1"), ("r-0", "r-2")}
+
+
+def test_rows_of_a_ledger_are_left_to_the_ledger() -> None:
+    passages = [_passage(0, Role.PROBLEM), _passage(1, Role.MEASURE)]
+    tags = [_tags(Role.PROBLEM, Topic.INDICATORS), _tags(Role.MEASURE, Topic.INDICATORS)]
+    assert link_measures(passages, tags, _vectors(0, 0)) == ()
+
+
+def test_a_ledgers_measure_is_about_what_its_problem_is_about() -> None:
+    passages = [_passage(0, Role.PROBLEM), _passage(1, Role.MEASURE), _passage(2)]
+    tags = [_tags(Role.PROBLEM, Topic.INDICATORS), _tags(Role.MEASURE, Topic.OTHER), _tags(Role.MEASURE, Topic.OTHER)]
+    found = inherit_topics(passages, tags, [Link("r-0", "r-1", 1.0)])
+    assert [item.primary for item in found] == [Topic.INDICATORS, Topic.INDICATORS, Topic.OTHER]
+    assert found[1].topics == tags[0].topics
+    assert found[1].role is Role.MEASURE
