@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 import docx
 import pytest
 from conftest import StandIn, report_text, write_report
+from test_reader_pdf import locked
 
 from nlp import cli
 from nlp.library import Library
+from nlp.reading import read_report
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nlp.identity import Overrides
+    from nlp.records import Report
 
 
 def _zip(*entries: tuple[str, bytes]) -> bytes:
@@ -48,6 +53,7 @@ BAD = {
     "坏的.pdf": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n",
     "旧的.doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600,
     "实体.docx": _entities(),
+    "加密.pdf": locked(b"secret"),
 }
 
 
@@ -96,8 +102,37 @@ def test_the_good_go_in_and_each_bad_one_is_named_once(
 
     code, out, err = _run(capsys, monkeypatch, "ingest", str(folder), "--library", str(home))
     assert code == 3
-    assert "新增 0，更新 0，未变 3，失败 7" in out
+    assert "新增 0，更新 0，未变 3，失败 8" in out
     assert all(err.count(name) == 1 for name in BAD)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_ledger_with_formulas_is_text_from_end_to_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, home, table = tmp_path / "台账.csv", tmp_path / "库", tmp_path / "统计.csv"
+    command = "=cmd|' /C calc'!A0"
+    rows = [
+        f'1,"{command}",2023,救助资金滞留在账户未发放。,"{command}"',
+        "2,青禾县司法局,2023,=1+1支出超范围。,已退回财政。",
+    ]
+    ledger.write_text("\n".join(["序号,部门,年度,问题摘要,整改情况", *rows]), "utf-8")
+    code, _, _ = _run(capsys, monkeypatch, "ingest", str(ledger), "--library", str(home))
+    assert code == 0
+    with Library.open(home, create=False) as library:
+        (card,) = library.info().cards
+        passages = [found.passage for found in library.passages_of(card.id)]
+        assert [(p.department, p.text) for p in passages] == [
+            (command, "救助资金滞留在账户未发放。"),
+            (command, command),
+            ("青禾县司法局", "=1+1支出超范围。"),
+            ("青禾县司法局", "已退回财政。"),
+        ]
+    _run(capsys, monkeypatch, "stats", "--by", "department", "--library", str(home), "--csv", str(table))
+    assert [line.split(",")[0] for line in table.read_text("utf-8-sig").splitlines()[1:]] == [
+        f"'{command}",
+        "青禾县司法局",
+    ]
 
 
 def test_only_bad_files_are_an_error(
@@ -147,16 +182,13 @@ def test_a_file_that_breaks_the_mending_stops_itself_only(
     assert stand_in.dims == 512
     write_report(tmp_path / "甲", "青禾县教育局", 2024, ["指标笼统。"])
     write_report(tmp_path / "甲", "蒲川县水利局", 2024, ["资金闲置。"])
-    from nlp import library as room  # noqa: PLC0415  the room whose name is replaced
 
-    read = room.read_report
-
-    def breaking(data: bytes, name: str, said: object) -> object:
+    def breaking(data: bytes, name: str, said: Overrides | None) -> Report:
         if "水利局" in name:
             raise RecursionError("太深")
-        return read(data, name, said)  # type: ignore[arg-type]
+        return read_report(data, name, said)
 
-    monkeypatch.setattr(room, "read_report", breaking)
+    monkeypatch.setattr("nlp.library.read_report", breaking)
     with Library.open(tmp_path / "库") as library:
         result = library.ingest(tmp_path / "甲")
     assert result.added == 1

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import StandIn, write_report
 
-from nlp import library as room
+from nlp import analyst as room
 from nlp.library import Library
 from nlp.words import words_of
 
