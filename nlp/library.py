@@ -314,12 +314,13 @@ class Library:
         self._analyst.load()  # seconds, once a process: no part of what the search took
         started = time.perf_counter()
         filters = filters or Filters()
-        allowed = self._store.rows_passing(filters)
-        vector = self._analyst.encoder.encode_query(core(query))
-        ranked = self._ranked(query, vector, filters, allowed)
-        hits = self._hits(ranked[:top], query)
-        pool = self._store.passages([candidate.row for candidate in ranked])
-        note = "" if hits else self._why_nothing(query, allowed)
+        vector = self._encoder().encode_query(core(query))
+        with self._store.snapshot():  # another process may write meanwhile
+            allowed = self._store.rows_passing(filters)
+            ranked = self._ranked(query, vector, filters, allowed)
+            hits = self._hits(ranked[:top], query)
+            pool = self._store.passages([candidate.row for candidate in ranked])
+            note = "" if hits else self._why_nothing(query, allowed)
         return SearchResult(query, round((time.perf_counter() - started) * 1000, 1), hits, facets(pool), note)
 
     def similar(self, target: str, *, filters: Filters | None = None, top: int = 10) -> SearchResult:
@@ -328,16 +329,17 @@ class Library:
         Raises:
             NotFoundError: If the target looks like an id and there is no such passage.
         """
-        row = self._store.row_of(target)
-        if row is None:
-            if _PASSAGE_ID.fullmatch(target):
-                raise NotFoundError(f"库中没有编号为 {target} 的条目；编号见 jixiao search 的结果")
-            return self.search(target, filters=filters, top=top)
-        own = self._store.passages([row])[0]
-        narrowed = filters or Filters()
-        if narrowed.role is None:
-            narrowed = replace(narrowed, role=own.tags.role)
-        found = self.search(core(own.passage.text)[:_LONGEST_QUERY], filters=narrowed, top=top + 1)
+        with self._store.snapshot():
+            row = self._store.row_of(target)
+            if row is None:
+                if _PASSAGE_ID.fullmatch(target):
+                    raise NotFoundError(f"库中没有编号为 {target} 的条目；编号见 jixiao search 的结果")
+                return self.search(target, filters=filters, top=top)
+            own = self._store.passages([row])[0]
+            narrowed = filters or Filters()
+            if narrowed.role is None:
+                narrowed = replace(narrowed, role=own.tags.role)
+            found = self.search(core(own.passage.text)[:_LONGEST_QUERY], filters=narrowed, top=top + 1)
         others = [hit for hit in found.hits if hit.found.row != row][:top]
         return replace(found, hits=tuple(replace(hit, rank=rank) for rank, hit in enumerate(others, 1)))
 
@@ -388,7 +390,7 @@ class Library:
         return self._index
 
     def _built_index(self, generation: int) -> VectorIndex:
-        keys, vectors = self._store.all_vectors(self._analyst.encoder.dims)
+        keys, vectors = self._store.all_vectors(self._encoder().dims)
         return VectorIndex.build(keys, vectors, generation)
 
     def _refresh_index(self) -> None:
@@ -424,14 +426,17 @@ class Library:
         With ``role=Role.PROBLEM``: how others put the same problem into words. Every text is a quotation.
         """
         filters = filters or Filters()
-        stated = self.search(problem, filters=replace(filters, role=Role.PROBLEM, topic=None), top=8 * top)
-        if role is not Role.MEASURE:
-            wanted = (
-                stated
-                if role is Role.PROBLEM
-                else self.search(problem, filters=replace(filters, role=role), top=8 * top)
-            )
-            return choose((Suggestion(hit.score, hit.found) for hit in wanted.hits), top)
+        with self._store.snapshot():
+            stated = self.search(problem, filters=replace(filters, role=Role.PROBLEM, topic=None), top=8 * top)
+            if role is Role.MEASURE:
+                return choose(self._measures(problem, stated, filters, top), top)
+            if role is Role.PROBLEM:
+                return choose((Suggestion(hit.score, hit.found) for hit in stated.hits), top)
+            found = self.search(problem, filters=replace(filters, role=role), top=8 * top)
+            return choose((Suggestion(hit.score, hit.found) for hit in found.hits), top)
+
+    def _measures(self, problem: str, stated: SearchResult, filters: Filters, top: int) -> list[Suggestion]:
+        """Return measures that answered problems like this one, and measures that are near to it by themselves."""
         linked = [
             Suggestion(round(hit.score * score, 4), measure, hit.found)
             for hit in stated.hits
@@ -440,7 +445,7 @@ class Library:
         direct = self.search(problem, filters=replace(filters, role=Role.MEASURE), top=4 * top)
         known = {item.found.row for item in linked}
         alone = [Suggestion(round(0.5 * hit.score, 4), hit.found) for hit in direct.hits if hit.found.row not in known]
-        return choose([*linked, *alone], top)
+        return [*linked, *alone]
 
     def _answers(self, problem: StoredPassage) -> list[tuple[StoredPassage, float]]:
         rows = self._store.measures_for(problem.passage.id)

@@ -38,6 +38,7 @@ BODIES = [
 ]
 FOLDERS = 3
 REPORTS = 4
+ROUNDS = 8
 
 
 @pytest.fixture
@@ -139,3 +140,33 @@ def test_a_reader_is_answered_while_another_process_writes(tmp_path: Path, folde
     assert writer.exitcode == 0
     assert counts[0] == REPORTS
     assert counts == sorted(counts)
+
+
+def remove_and_take_in_again(home: Path, folder: Path) -> None:
+    """Remove every report of a folder and take it in again, several times over."""
+    setattr(room, "open_encoder", lambda _: StandIn())  # noqa: B010  as above
+    with Library.open(home) as library:
+        for _ in range(ROUNDS):
+            for card in library.info().cards:
+                library.remove(card.id)
+            assert library.ingest(folder).added == REPORTS
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_reader_is_answered_while_reports_go_and_come(tmp_path: Path, folders: list[Path]) -> None:
+    home = tmp_path / "library"
+    with Library.open(home) as library:
+        library.ingest(folders[0])
+    writer = multiprocessing.get_context("spawn").Process(target=remove_and_take_in_again, args=(home, folders[0]))
+    writer.start()
+    searches = 0
+    with Library.open(home, create=False) as reader:
+        while searches == 0 or writer.is_alive():
+            found = reader.search("支出进度偏慢", top=100)
+            drafts = reader.draft("支出进度偏慢")
+            assert len({hit.found.report.id for hit in found.hits}) <= REPORTS
+            assert all(item.found.passage.text for item in drafts)
+            searches += 1
+        assert reader.info().reports == REPORTS
+    assert writer.exitcode == 0
+    assert searches > ROUNDS
