@@ -178,7 +178,7 @@ class Library:
         ...     _ = report.write_text("一、存在的问题\n预算执行率偏低，部分项目资金年底才支付。", "utf-8")
         ...     with Library.open(Path(folder) / "library") as library:
         ...         result = library.ingest(report)
-        ...         hit = library.search("钱花得慢").hits[0]
+        ...         hit = library.search("预算执行率低").hits[0]
         ...         result.added, hit.found.report.identity.department, hit.found.tags.role.value
         (1, '青禾县教育局', 'problem')
         """

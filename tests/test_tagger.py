@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from conftest import StandIn
 from numpy.typing import NDArray
 
 from nlp.analyst import Analyst, default_tagger
@@ -167,6 +168,25 @@ def test_calibration_error_against_a_hand_count() -> None:
 def test_training_needs_a_corpus(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="--corpus"):
         train(tmp_path, tmp_path / "out")
+
+
+def test_training_writes_the_same_files_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    lines = [_line(text=s.text, path=list(s.path), role=s.role, primary=s.primary, group=s.group) for s in _samples()]
+    (corpus / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    monkeypatch.setattr("nlp.training.open_encoder", lambda _: StandIn())
+    said: list[str] = []
+    first, scores = train(corpus, tmp_path / "first", say=said.append)
+    second, _ = train(corpus, tmp_path / "second", say=said.append)
+    assert [path.name for path in sorted(first.iterdir())] == ["manifest.json", "model.safetensors", "vocabulary.json"]
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes(), path.name
+    manifest = json.loads((first / "manifest.json").read_text("utf-8"))
+    assert manifest["corpus"]["passages"] == scores.n == 360
+    assert manifest["encoder"] == StandIn().fingerprint
+    assert manifest["cross_validation"]["role_macro_f1"] == scores.role_macro_f1
+    assert any("360" in line for line in said)
 
 
 def test_labelled_corpus_is_sound() -> None:
