@@ -449,3 +449,16 @@ def test_endless_cell_of_a_table() -> None:
     assert read(("指标,分值\n产出," + "x" * 200_000).encode(), "a.csv").format == "txt"
     late = "指标,分值\n" * 60_000 + "产出," + "x" * 200_000 + "\n"
     assert "第 60001 行不是合规的 CSV" in refused(late.encode(), "a.csv")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"id": "1", "problem": "执行率低"}\n{"id": "2"}', '[\n  {"部门": "教育局"}\n]', '{\n "text": "指标笼统"}']
+)
+def test_json_is_no_report(text: str) -> None:
+    with pytest.raises(UnsupportedFormatError, match="JSON"):
+        read(text.encode(), "条目.jsonl")
+
+
+def test_a_text_that_begins_with_a_bracket_is_one() -> None:
+    blocks = read("【绩效自评】\n[附件] 2024年度报告\n{草稿} 预算执行".encode(), "a.txt").blocks
+    assert len(blocks) == 3

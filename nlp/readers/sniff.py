@@ -56,6 +56,7 @@ _OPC_MAIN: Final = re.compile(rb"ContentType\s*=\s*[\"'][^\"']*?([\w.-]+)\.main\
 
 _HTML: Final = re.compile(r"<!doctype html|<(?:html|head|body|table|div|p|h[1-6]|meta|span)\b[^>]*>", re.IGNORECASE)
 _XML_OFFICE: Final = re.compile(r"<\?mso-application|<pkg:package|<w:wordDocument", re.IGNORECASE)
+_JSON: Final = re.compile(r'[\[{]\s*(?:\{\s*)?"[^"\n]{1,60}"\s*:')
 _MIME: Final = re.compile(r"\A\s*MIME-Version:.*^Content-Type:", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 _HEAD: Final = 4096
 
@@ -202,6 +203,10 @@ def _sniff_text(text: str, name: str) -> Format:
         raise UnsupportedFormatError(f"{name}：暂不支持 Word 2003 XML 文档。{_RESAVE}")
     if _MIME.match(head):
         raise UnsupportedFormatError(f"{name}：暂不支持网页存档（.mht）或邮件。{_RESAVE}")
+    if _JSON.match(head):
+        raise UnsupportedFormatError(
+            f"{name}：是 JSON 数据，不是报告。问题台账请另存为 .xlsx 或 .csv（表头如 序号、部门、年度、问题、整改情况）再导入。"
+        )
     if head.startswith("<") and _HTML.search(head):
         return Format.HTML
     return Format.CSV if delimiter(text, name) else Format.TEXT
