@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 _STORE, _INDEX, _LOCK = "library.sqlite", "index.faiss", "library.lock"
 _LOCK_SECONDS = 1800
 _LONGEST_QUERY = 2000
+_CHINESE = re.compile(r"[一-鿿]")
 _PASSAGE_ID = re.compile(r"[0-9a-f]{16}-L?\d{4,}")
 
 
@@ -352,7 +353,8 @@ class Library:
         if not shared:
             shared = dict.fromkeys(self._store.rows_containing(query, filters, CANDIDATES), 1.0)
         index = self._current_index()
-        near = _pairs(index.search(vector, CANDIDATES, allowed))
+        # The encoder reads Chinese: what it makes of anything else is no evidence of meaning.
+        near = _pairs(index.search(vector, CANDIDATES, allowed)) if _CHINESE.search(query) else {}
         only_words = np.array(sorted(shared.keys() - near.keys()), dtype=np.int64)
         near |= _pairs(index.search(vector, len(only_words), only_words))
         rows = sorted(near)

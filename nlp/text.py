@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -239,32 +239,32 @@ def _neighbours(pieces: Sequence[_Piece], place: int) -> Iterator[int]:
 
 
 def _join_broken(pieces: Sequence[_Piece]) -> list[_Piece]:
-    width = _wrap_width([piece.text for piece in pieces if piece.table is None])
+    texts = [piece.text for piece in pieces if piece.table is None]
+    widths = [(measure, _wrap_width(texts, measure)) for measure in (_columns, _characters)]
     indents = sum(piece.indented for piece in pieces) >= _ENOUGH
     joined: list[_Piece] = []
-    blank = False
-    last_width = 0
+    blank = full = False
     for piece in pieces:
         if not piece.text:
             blank = True
             continue
-        if joined and _goes_on(joined[-1], piece, last_width, width, blank=blank, indents=indents):
+        if joined and _goes_on(joined[-1], piece, full=full, blank=blank, indents=indents):
             joined[-1] = replace(joined[-1], text=_glue(joined[-1].text, piece.text))
         else:
             joined.append(piece)
-        last_width = _columns(piece.text) + (4 if piece.indented else 0)
+        indent = 4 if piece.indented else 0
+        full = any(width is not None and measure(piece.text) + indent >= width - 5 for measure, width in widths)
         blank = False
     return joined
 
 
-def _goes_on(before: _Piece, piece: _Piece, last_width: int, width: int | None, *, blank: bool, indents: bool) -> bool:
-    """Return whether ``piece`` continues the sentence or paragraph of ``before``."""
+def _goes_on(before: _Piece, piece: _Piece, *, full: bool, blank: bool, indents: bool) -> bool:
+    """Return whether ``piece`` continues the sentence or paragraph of ``before``, whose last line is ``full`` or not."""
     if before.table is not None or piece.table is not None or piece.heading or before.heading:
         return False
     if _STARTER.match(piece.text) or (indents and piece.indented):
         return False
     last = before.text.rstrip(_CLOSERS)[-1:] or before.text[-1]
-    full = width is not None and last_width >= width - 5
     if last in END_MARKS:
         return full and indents and not blank and last not in "：:"
     if last in _MID_MARKS:
@@ -298,13 +298,13 @@ def _is_broken_off(before: _Piece, piece: _Piece) -> bool:
     )
 
 
-def _wrap_width(texts: Iterable[str]) -> int | None:
-    """Return the columns at which lines were wrapped, or ``None`` where they were not.
+def _wrap_width(texts: Iterable[str], measure: Callable[[str], int]) -> int | None:
+    """Return the width at which lines were wrapped, or ``None`` where they were not.
 
     Tuned over our own wrapped reports at 28-40 characters a line: a wrapped text has a third of its lines within four
     columns of the longest usual one, most of them not at the end of a sentence.
     """
-    widths = [(_columns(text), text[-1] not in END_MARKS) for text in texts if len(text) > 1]
+    widths = [(measure(text), text[-1] not in END_MARKS) for text in texts if len(text) > 1]
     if len(widths) < 2 * _ENOUGH:
         return None
     ordered = sorted(width for width, _ in widths)
@@ -319,6 +319,11 @@ def _wrap_width(texts: Iterable[str]) -> int | None:
 
 def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WFA" else 1 for char in text)
+
+
+def _characters(text: str) -> int:
+    """Return the width for a program that wraps after so many characters, digits like the others, on the same scale."""
+    return 2 * len(text)
 
 
 def _glue(left: str, right: str) -> str:

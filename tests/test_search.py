@@ -25,12 +25,12 @@ def test_words_and_meaning_add_up() -> None:
 
 
 def test_without_evidence_there_is_no_hit() -> None:
-    assert fuse({}, {1: 0.60, 2: 0.70}) == []
+    assert fuse({}, {1: 0.60, 2: 0.69}) == []
 
 
 def test_a_few_characters_near_to_everything_do_not_win() -> None:
-    ranked = fuse({}, {1: 0.90, 2: 0.85}, lengths={1: 2, 2: 40})
-    assert next(item.row for item in ranked) == 2
+    ranked = fuse({1: 0.1, 2: 0.1}, {1: 0.90, 2: 0.85, 3: 0.95}, lengths={1: 2, 2: 40, 3: 2})
+    assert [item.row for item in ranked] == [2, 1]  # and without a shared word they are no hit at all
 
 
 def test_the_topic_that_is_meant_tips_the_balance() -> None:
@@ -80,10 +80,18 @@ def test_too_narrow_a_filter_is_named(demo_library: Library) -> None:
 
 
 @pytest.mark.encoder
-def test_words_that_occur_nowhere_find_nothing_and_say_so(demo_library: Library) -> None:
-    result = demo_library.search("qwertyuiop")
+@pytest.mark.parametrize("query", ["qwertyuiop", "紫色大象在跳舞"])
+def test_what_is_about_something_else_finds_nothing_and_says_so(demo_library: Library, query: str) -> None:
+    result = demo_library.search(query)
     assert result.hits == ()
-    assert "qwertyuiop" in result.note
+    assert "没有找到" in result.note
+
+
+@pytest.mark.encoder
+def test_meaning_finds_what_shares_no_word(demo_library: Library) -> None:
+    hits = demo_library.search("东西买回来没人用", top=5).hits
+    assert {hit.lexical for hit in hits} == {0.0}
+    assert hits[0].found.tags.primary is Topic.INTERNAL_CONTROL
 
 
 @pytest.mark.encoder

@@ -258,3 +258,12 @@ def test_lines_and_cells_are_slices_of_the_text(text: str, wrapped: bool) -> Non
     for line in composed.lines:
         if line.cells:
             assert "\t".join(composed.text[a:b] for a, b in line.cells) == composed.of(line)
+
+
+def test_lines_wrapped_after_so_many_characters_are_joined_although_digits_are_narrow() -> None:
+    whole = (
+        "项目支出中，农村公路养护4992.00万元，公交运营补贴21163.00万元，桥梁隧道安全提升15000.00万元，"
+        "其余为信号设施维护和应急抢险备勤经费，按季度据实拨付给养护单位，年底统一结算并公示，接受审计部门和群众监督。"
+    )
+    wrapped = "\n".join(whole[i : i + 20] for i in range(0, len(whole), 20))
+    assert compose(paragraphs_of(wrapped)).text == whole
