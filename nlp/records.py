@@ -162,8 +162,9 @@ class Identity:
     """Whose report it is.
 
     Attributes:
-        taken_from: For each part that was found, what it was taken from (``title``, ``text``, ``signature``,
-            ``file name``, ``folder``, ``table``, ``region table``, ``override``).
+        taken_from: For each part that was found, what it was taken from: ``title``, ``file properties``, ``field``,
+            ``text``, ``signature``, ``file name``, ``folder``, ``department``, ``region table``, ``override``; several
+            are joined by ``+``.
     """
 
     title: str = ""
