@@ -619,12 +619,13 @@ class Store:
         return found
 
     def lengths(self, rows: Sequence[int]) -> dict[int, int]:
-        """Return how many characters each passage has, by key."""
+        """Return how many characters each passage has, by key; the tabs between a row's cells are none."""
         found: dict[int, int] = {}
         for begin in range(0, len(rows), _CHUNK):
             chunk = [int(row) for row in rows[begin : begin + _CHUNK]]
             marks = ",".join("?" * len(chunk))
-            found.update(self._db.execute(f"SELECT row, length(text) FROM passages WHERE row IN ({marks})", chunk))  # noqa: S608  only question marks
+            sql = f"SELECT row, length(replace(text, char(9), '')) FROM passages WHERE row IN ({marks})"  # noqa: S608  only question marks
+            found.update(self._db.execute(sql, chunk))
         return found
 
     def rows_with_topic(self, rows: Sequence[int], topic: Topic) -> set[int]:
