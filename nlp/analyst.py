@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
@@ -18,7 +18,8 @@ from nlp.identity import Overrides
 from nlp.linker import inherit_topics, link_measures
 from nlp.readers import members
 from nlp.reading import read_report
-from nlp.records import Passage, Report, Tags
+from nlp.records import Correction, Passage, Report, Tags
+from nlp.review import decided_tags, key_of, path_of
 from nlp.tagger import Evidence, Sample, Tagger, core
 
 
@@ -68,8 +69,15 @@ class Analyst:
         """Load the weights now and not with the first question."""
         _ = self._weights
 
-    def tag(self, report: Report, vectors: NDArray[np.float32]) -> TaggedReport:
+    def tag(
+        self, report: Report, vectors: NDArray[np.float32], decided: Mapping[str, Correction] | None = None
+    ) -> TaggedReport:
         """Return a report tagged and linked; links that its ledgers settle are kept, all others are made anew.
+
+        Args:
+            report: The report.
+            vectors: See below.
+            decided: What people decided, by :func:`nlp.review.key_of`; it wins over the tagger.
 
         Shapes:
             ``vectors`` is ``(n_passages, dims)``: the embeddings of :func:`nlp.tagger.core` of each passage.
@@ -78,6 +86,7 @@ class Analyst:
         settled = [link for link in report.links if link.problem in given]
         tags = self.tagger.predict([_sample(passage) for passage in report.passages], vectors)
         tags = inherit_topics(report.passages, tags, settled)
+        tags = [_decided(decided or {}, passage) or tag for passage, tag in zip(report.passages, tags, strict=True)]
         links = (*settled, *link_measures(report.passages, tags, vectors))
         return TaggedReport(replace(report, links=links), tuple(tags))
 
@@ -87,7 +96,7 @@ class Analyst:
         vectors = self.encoder.encode([core(text) for text in texts])
         tags = self.tagger.predict(samples, vectors)
         explain = self.tagger.explain
-        return [(tag, explain(s, v, tag)) for s, v, tag in zip(samples, vectors, tags, strict=True)]
+        return [(tag, explain(sample, tag)) for sample, tag in zip(samples, tags, strict=True)]
 
     def inspect(self, path: Path, overrides: Overrides | None = None) -> Iterator[TaggedReport]:
         """Yield what the program sees in a file (in each file of an archive), stored nowhere.
@@ -134,5 +143,9 @@ def _packed_tagger() -> Path:
 
 
 def _sample(passage: Passage) -> Sample:
-    path = (*passage.section, passage.lead) if passage.lead else passage.section
-    return Sample(passage.text, path, role=passage.role)
+    return Sample(passage.text, path_of(passage), role=passage.role)
+
+
+def _decided(decided: Mapping[str, Correction], passage: Passage) -> Tags | None:
+    found = decided.get(key_of(passage.text, path_of(passage))) if decided else None
+    return decided_tags(found) if found else None

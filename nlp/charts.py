@@ -1,7 +1,9 @@
-"""Frequency tables as pictures with Chinese glyphs, readable in print and by the colour-blind."""
+"""Frequency tables and scores as pictures with Chinese glyphs, readable in print and by the colour-blind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,16 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from nlp.errors import InvalidInputError
+from nlp.evaluation import Score, SetScores
 from nlp.exports import NAMES
 from nlp.records import Frequency
+from nlp.taxonomy import label_name
 from nlp.views import shown
 
 # Okabe and Ito's palette, which people with any of the common colour deficiencies can tell apart.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999", "#F0E442")
 _MOST_BARS = 20
+_DARK = 0.5
 
 
 def draw(table: Frequency, path: Path, title: str) -> None:
@@ -26,14 +31,9 @@ def draw(table: Frequency, path: Path, title: str) -> None:
     Raises:
         InvalidInputError: If the suffix is another one, or there is nothing to draw.
     """
-    if path.suffix.lower() not in {".png", ".svg"}:
-        raise InvalidInputError(f"图只能存为 .png 或 .svg，得到的是“{path.name}”")
     if not table.rows:
         raise InvalidInputError("没有可画的数据；请先入库，或放宽筛选条件")
-    font = files("zhplot") / "fonts" / "NotoSansSC-Regular.ttf"
-    font_manager.fontManager.addfont(str(font))
-    with mpl.rc_context({"font.family": "Noto Sans SC", "axes.unicode_minus": False, "svg.fonttype": "path"}):
-        figure = Figure(figsize=(8, 4.8), dpi=150, layout="constrained")
+    with _picture(path, (8, 4.8)) as figure:
         axes = figure.subplots()
         if len(table.by) == 1:
             _bars(axes, table)
@@ -42,6 +42,54 @@ def draw(table: Frequency, path: Path, title: str) -> None:
         else:
             _heat_map(axes, table)
         axes.set_title(title)
+
+
+def draw_scores(scores: SetScores, path: Path) -> None:
+    """Draw the confusion matrices and the worst mistakes of a gold set to a ``.png`` or ``.svg``.
+
+    Raises:
+        InvalidInputError: If the suffix is another one.
+    """
+    with _picture(path, (11, 10)) as figure:
+        parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.1))
+        above, below = parts
+        above.suptitle(f"{scores.name}：{scores.n} 条")
+        questions = [("role", "角色", scores.role), ("topic", "主题", scores.topic)]
+        known = [(question, name, score) for question, name, score in questions if score is not None]
+        panels = above.subplots(1, len(known), squeeze=False)[0]
+        for axes, (question, name, score) in zip(panels, known, strict=True):
+            _confusion(axes, score, [label_name(question, label) for label in score.labels])
+            axes.set_title(f"{name}  准确率 {score.accuracy:.1%}  宏平均 F1 {score.macro_f1:.3f}")
+        lines = [
+            f"{number:2}. 应为{label_name(of.question, of.expected)}，判为{label_name(of.question, of.found)}"
+            f"（{of.score:.2f}）：{of.text[:52]}"
+            for number, of in enumerate(scores.worst, 1)
+        ]
+        below.text(0.02, 0.98, "错得最离谱的条目\n" + "\n".join(lines), va="top", fontsize=8, linespacing=1.6)
+
+
+def _confusion(axes: Any, score: Score, names: list[str]) -> None:
+    shares = [[count / max(1, sum(row)) for count in row] for row in score.confusion]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for i, row in enumerate(score.confusion):
+        for j, count in enumerate(row):
+            axes.text(j, i, count or "", ha="center", va="center", color="white" if shares[i][j] > _DARK else "black")
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("判为")
+    axes.set_ylabel("实际")
+
+
+@contextmanager
+def _picture(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
+    """Give a figure with our font and write it afterwards."""
+    if path.suffix.lower() not in {".png", ".svg"}:
+        raise InvalidInputError(f"图只能存为 .png 或 .svg，得到的是“{path.name}”")
+    font = files("zhplot") / "fonts" / "NotoSansSC-Regular.ttf"
+    font_manager.fontManager.addfont(str(font))
+    with mpl.rc_context({"font.family": "Noto Sans SC", "axes.unicode_minus": False, "svg.fonttype": "path"}):
+        figure = Figure(figsize=size, dpi=150, layout="constrained")
+        yield figure
         figure.savefig(path)
 
 

@@ -22,6 +22,7 @@ from nlp.console import (
     bar,
     draw_chart,
     heading,
+    print_corpus,
     print_draft,
     print_frequency,
     print_info,
@@ -29,6 +30,9 @@ from nlp.console import (
     print_inspection,
     print_json,
     print_search,
+    print_taxonomy,
+    print_training,
+    print_verdict,
     whisper,
 )
 from nlp.errors import InvalidInputError, NlpError, NotFoundError
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from nlp.identity import Overrides
     from nlp.library import Library
     from nlp.records import Filters, SearchResult
+    from nlp.tagger import Sample
 
 _HELP_WORDS = (
     ("Usage: ", "用法："),
@@ -92,6 +97,10 @@ models_app = typer.Typer(
 library_app = typer.Typer(
     cls=_Verbs, help="报告库：查看、校验、重建、删除。", no_args_is_help=True, rich_markup_mode=None
 )
+review_app = typer.Typer(
+    cls=_Verbs, help="人工复核：导出拿不准的条目，导入人工的判断。", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(review_app, name="review")
 app.add_typer(models_app, name="models")
 app.add_typer(library_app, name="library")
 
@@ -343,25 +352,151 @@ def train(
     corpus: Annotated[Path | None, typer.Option("--corpus", help="标注语料（.jsonl）所在的文件夹")] = None,
     output: Annotated[Path | None, typer.Option("--output", help="写到哪个文件夹")] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="先训练默认编码器的适配器（双核约半小时），再训练标注模型")
+    ] = False,
+    with_corrections: Annotated[
+        bool, typer.Option("--with-corrections", help="同时学习报告库（--library）中人工改正过的条目")
+    ] = False,
+    library: LibraryOption = DEFAULT_LIBRARY,
     as_json: JsonOption = False,
 ) -> None:
     """用标注语料训练标注模型，并给出按来源组交叉验证的成绩。"""
     from dataclasses import asdict
 
-    from nlp.training import default_corpus
+    from nlp.training import default_corpus, train_project_adapter
     from nlp.training import train as run
 
-    folder, scores = run(corpus or default_corpus(), output, encoder, whisper)
+    corpus = corpus or default_corpus()
+    if adapter:
+        with bar("训练适配器") as show:
+            whisper(f"适配器已写入 {train_project_adapter(corpus, progress=show)}")
+    more: list[Sample] = []
+    if with_corrections:
+        with _opened(library) as opened:
+            more = opened.corrected_samples()
+    folder, scores = run(corpus, output, encoder, more, whisper)
     if as_json:
-        print_json({"folder": str(folder), "cross_validation": asdict(scores)})
-        return
-    typer.echo(f"已写入 {folder}。{scores.n} 条、{scores.groups} 个来源组，按组五折交叉验证：")
-    typer.echo(
-        f"  角色  准确率 {scores.role_accuracy:.1%}  宏平均 F1 {scores.role_macro_f1:.3f}  校准误差 {scores.role_ece:.3f}"
-    )
-    typer.echo(
-        f"  主题  准确率 {scores.topic_accuracy:.1%}  宏平均 F1 {scores.topic_macro_f1:.3f}  校准误差 {scores.topic_ece:.3f}"
-    )
+        print_json({"folder": str(folder), "corrections": len(more), "cross_validation": asdict(scores)})
+    else:
+        print_training(folder, scores, len(more))
+
+
+@app.command(cls=_Verb)
+def evaluate(
+    sets: Annotated[
+        list[Path] | None,
+        typer.Option("--set", help="自备的标准答案（.jsonl、.xlsx 或 .csv），可重复；不给则用项目语料"),
+    ] = None,
+    pin: Annotated[str | None, typer.Option("--pin", help="把成绩下限定在本次成绩之下，并记下这个原因")] = None,
+    chart: Annotated[
+        Path | None, typer.Option("--chart", help="把混淆矩阵和错得最离谱的条目画成图（.png、.svg）")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """用标准答案给标注模型打分，列出混淆矩阵和最严重的错误，并与成绩下限比较。"""
+    from nlp.evaluation import evaluate_project, evaluate_sets
+    from nlp.views import verdict_view
+
+    verdict = evaluate_sets(sets) if sets else evaluate_project(pin, whisper)
+    if chart is not None:
+        from nlp.charts import draw_scores
+
+        draw_scores(verdict.sets[0], chart)
+        whisper(f"图已写入 {chart}")
+    if as_json:
+        print_json(verdict_view(verdict))
+    else:
+        print_verdict(verdict)
+    if verdict.below:
+        fail("成绩低于下限：" + "；".join(verdict.below) + "。请查明原因；确需下调时用 --pin 写明原因")
+
+
+@app.command(cls=_Verb)
+def taxonomy(
+    topic: Annotated[str | None, typer.Argument(help="只看一个主题（代码或中文名）")] = None,
+    add: Annotated[Path | None, typer.Option("--add", help="加入自拟的子主题（.toml，写法见 docs/cli.md）")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """查看角色、主题和子主题的名称、定义、例句和易混之处；加入自拟的子主题。"""
+    from dataclasses import asdict
+
+    from nlp import taxonomy as names
+
+    if add is not None:
+        whisper(f"自拟的子主题已记入 {names.add_subtopics(add)}；标好语料后运行 jixiao train 即可用上")
+    chosen = names.parse_topic(topic) if topic else None
+    topics = [entry for entry in names.topics() if chosen in {None, entry.code}]
+    if as_json:
+        print_json(
+            {
+                "roles": [asdict(entry) for entry in names.roles()],
+                "topics": [asdict(entry) for entry in topics],
+                "subtopics": [asdict(entry) for entry in names.subtopics(chosen)],
+            }
+        )
+    else:
+        print_taxonomy(names.roles() if chosen is None else (), topics, names.subtopics(chosen))
+
+
+@app.command(cls=_Verb)
+def corpora(
+    folder: Annotated[Path | None, typer.Argument(help="标注语料所在的文件夹；不给则为项目自带的")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """清点标注语料：各类条数、边界规则两侧、近似重复、开头雷同和两次标注的一致程度。"""
+    from dataclasses import asdict
+
+    from nlp.corpus import statistics
+    from nlp.training import default_corpus
+
+    folder = folder or default_corpus()
+    found = statistics(folder, folder.parent / "second")
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_corpus(found)
+
+
+@review_app.command("export", cls=_Verb)
+def review_export(
+    path: Annotated[Path, typer.Argument(help="写到哪个 .xlsx 文件")],
+    library: LibraryOption = DEFAULT_LIBRARY,
+    count: Annotated[int, typer.Option("--count", min=1, max=5000, help="最多多少条")] = 100,
+    department: DepartmentOption = None,
+    year: YearOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """导出最拿不准、最值得人工判断的条目，角色和主题用下拉列表填写。"""
+    from nlp.exports import write_review
+
+    if path.suffix.lower() != ".xlsx":
+        raise InvalidInputError(f"复核表只能写为 .xlsx，得到的是“{path.name}”")
+    with _opened(library) as opened:
+        found = opened.review(filters=_filters(department=department, year=year), count=count)
+    write_review(found, path)
+    if as_json:
+        print_json({"path": str(path), "passages": len(found)})
+    else:
+        typer.echo(f"已写出 {len(found)} 条到 {path}。填好“角色”“主题”等列后运行 jixiao review import {path}")
+
+
+@review_app.command("import", cls=_Verb)
+def review_import(
+    path: Annotated[Path, typer.Argument(help="填好的复核表（.xlsx 或 .csv）")],
+    library: LibraryOption = DEFAULT_LIBRARY,
+    as_json: JsonOption = False,
+) -> None:
+    """记入人工判断：立即生效，优先于模型；jixiao train --with-corrections 会学习它们。"""
+    from nlp.review import read_decisions
+
+    decisions = read_decisions(path)
+    with _opened(library) as opened:
+        changed = opened.correct(decisions)
+    if as_json:
+        print_json({"decisions": len(decisions), "passages": changed})
+    else:
+        typer.echo(f"记入 {len(decisions)} 条判断，库中 {changed} 个条目据此改正")
 
 
 @app.command(cls=_Verb)
@@ -527,11 +662,11 @@ def _overrides(**values: str | None) -> Overrides | None:
 
 def _filters(
     *,
-    department: str | None,
-    region: str | None,
-    level: str | None,
-    year: str | None,
-    kind: str | None,
+    department: str | None = None,
+    region: str | None = None,
+    level: str | None = None,
+    year: str | None = None,
+    kind: str | None = None,
     role: str | None = None,
     topic: str | None = None,
 ) -> Filters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nlp.errors import InvalidInputError
+from nlp.records import Role, Topic
+from nlp.taxonomy import label_name, role_name, subtopic_name, topic_name
+
+_WIDE = 0x2E80
 
 if TYPE_CHECKING:
     from nlp.analyst import TaggedReport
-    from nlp.library import Info, Progress
-    from nlp.records import Frequency, Hit, Identity, IngestResult, SearchResult, Suggestion, Tags
+    from nlp.corpus import Statistics
+    from nlp.evaluation import Score, Verdict
+    from nlp.learning import Scores
+    from nlp.library import Info
+    from nlp.records import Frequency, Hit, Identity, IngestResult, Progress, SearchResult, Suggestion, Tags
+    from nlp.taxonomy import Entry, Subtopic
 
 
 @contextmanager
@@ -189,3 +197,91 @@ def print_draft(problem: str, found: Iterable[Suggestion]) -> None:
         )
         if item.answers:
             typer.echo(f"     所答的问题：{item.answers.passage.text}")
+
+
+def print_training(folder: Path, scores: Scores, corrections: int) -> None:
+    """Print where a tagger was written and how it scored."""
+    typer.echo(
+        f"已写入 {folder}。{scores.n} 条（含人工改正 {corrections} 条）、{scores.groups} 个来源组，按组交叉验证："
+    )
+    for name, accuracy, macro, error in (
+        ("角色", scores.role_accuracy, scores.role_macro_f1, scores.role_ece),
+        ("主题", scores.topic_accuracy, scores.topic_macro_f1, scores.topic_ece),
+    ):
+        typer.echo(f"  {name}  准确率 {accuracy:.1%}  宏平均 F1 {macro:.3f}  校准误差 {error:.3f}")
+    typer.echo(f"  子主题  准确率 {scores.subtopic_accuracy:.1%}")
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Print scores, confusion matrices and the worst mistakes of each set, and what the floors say."""
+    for scores in verdict.sets:
+        heading(f"{scores.name}：{scores.n} 条")
+        for name, score in (("角色", scores.role), ("主题", scores.topic)):
+            if score is not None:
+                _print_score(name, score)
+        if scores.subtopic_accuracy is not None:
+            typer.echo(f"子主题准确率 {scores.subtopic_accuracy:.1%}")
+        typer.echo("\n错得最离谱的条目：")
+        for number, mistake in enumerate(scores.worst, 1):
+            names = label_name(mistake.question, mistake.expected), label_name(mistake.question, mistake.found)
+            typer.echo(f"{number:3}. 应为 {names[0]}，判为 {names[1]}（{mistake.score:.2f}）  {mistake.text[:60]}")
+    for remark in verdict.remarks:
+        whisper(remark)
+    if not verdict.below and not verdict.remarks:
+        typer.echo("\n成绩不低于下限")
+
+
+def _print_score(name: str, score: Score) -> None:
+    question = "role" if name == "角色" else "topic"
+    names = [label_name(question, label) for label in score.labels]
+    typer.echo(f"{name}  准确率 {score.accuracy:.1%}  宏平均 F1 {score.macro_f1:.3f}  校准误差 {score.ece:.3f}")
+    typer.echo("  " + _cells(["实际＼判为", *names, "精确率", "召回率", "F1"]))
+    for label, label_text, row in zip(score.labels, names, score.confusion, strict=True):
+        of = score.per_class[label]
+        typer.echo(
+            "  " + _cells([label_text, *map(str, row), f"{of.precision:.3f}", f"{of.recall:.3f}", f"{of.f1:.3f}"])
+        )
+
+
+def _cells(values: Iterable[str]) -> str:
+    """Return values in columns; a Chinese character is two wide."""
+    return "".join(value + " " * max(1, 11 - sum(1 + (ord(sign) > _WIDE) for sign in value)) for value in values)
+
+
+def print_taxonomy(roles: Iterable[Entry], topics: Iterable[Entry], subtopics: Sequence[Subtopic]) -> None:
+    """Print names, codes, definitions, examples and neighbours."""
+    for entry in roles:
+        typer.echo(f"角色  {entry.name}（{entry.code}）：{entry.definition}")
+    for topic in topics:
+        heading(f"{topic.name}（{topic.code}）：{topic.definition}")
+        for entry in subtopics:
+            if entry.topic == topic.code:
+                typer.echo(f"· {entry.name}（{entry.code}）：{entry.definition}")
+                for example in entry.examples:
+                    typer.echo(f"    例  {example}")
+                for neighbour in entry.neighbours:
+                    typer.echo(f"    异  {neighbour}")
+
+
+def print_corpus(found: Statistics) -> None:
+    """Print the counts of a labelled corpus."""
+    typer.echo(f"{found.passages} 条，{found.groups} 个来源组；SHA-256 {found.sha256[:16]}…")
+    typer.echo("角色  " + "  ".join(f"{role_name(Role(role))} {count}" for role, count in found.roles.items()))
+    for topic, counts in found.topics.items():
+        shown = "  ".join(f"{role_name(Role(role))} {count}" for role, count in counts.items())
+        typer.echo(f"主题  {topic_name(Topic(topic))}  {shown}")
+    for code, count in found.subtopics.items():
+        typer.echo(f"子主题  {subtopic_name(code)}（{code}） {count}")
+    typer.echo("口吻  " + "  ".join(f"{voice} {count}" for voice, count in found.voices.items()))
+    quiet, fault_words = found.look_alikes
+    typer.echo(f"成效、目标、背景 {quiet} 条，其中含问题字眼的 {fault_words} 条")
+    typer.echo("边界规则（两侧条数）  " + "  ".join(f"{rule}：{yes}/{no}" for rule, (yes, no) in found.rules.items()))
+    typer.echo(f"近似重复（5 字片段 Jaccard > 0.6） {found.near_duplicates:.2%}，其中跨来源组 {found.across_groups} 对")
+    typer.echo(f"最常见的 50 种开头（4 字）占 {found.openings:.1%}")
+    typer.echo("长度（最短、一成、中位、九成、最长）  " + "、".join(map(str, found.lengths)))
+    if found.agreement is not None:
+        of = found.agreement
+        typer.echo(
+            f"第二人盲标 {of.n} 条：角色 κ {of.role_kappa:.3f}（一致 {of.role_share:.1%}），"
+            f"主题 κ {of.topic_kappa:.3f}（{of.n_topic} 条，一致 {of.topic_share:.1%}）"
+        )

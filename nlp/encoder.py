@@ -25,6 +25,7 @@ import numpy as np
 import platformdirs
 from filelock import FileLock
 
+from nlp.adapter import Adapter, apply_changes, default_adapter
 from nlp.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -391,11 +392,12 @@ def _write_json(path: Path, content: object) -> None:
 # -------------------------------------------------------------------------------------------------------- encoding
 
 
-def open_encoder(name: str | None = None) -> Encoder:
+def open_encoder(name: str | None = None, *, adapted: bool = True) -> FolderEncoder:
     """An encoder, ready to use; its weights are loaded when the first text is encoded.
 
     Args:
         name: A name of the catalogue, the path of a sentence-transformers folder, or nothing for the default.
+        adapted: Whether the project's adapter is applied, where it was trained for this encoder.
 
     Raises:
         EncoderError: It is not here or is damaged.
@@ -417,13 +419,23 @@ def open_encoder(name: str | None = None) -> Encoder:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     else:
         manifest = _describe(folder)
-    return _FolderEncoder(
+    return FolderEncoder(
         name=name if spec is not None else str(folder),
-        fingerprint=manifest["fingerprint"],
+        base=manifest["fingerprint"],
         dims=manifest["dims"],
         folder=folder,
         query_prefix=manifest["query_prefix"],
+        adapter=_adapter_for(manifest["fingerprint"]) if adapted else None,
     )
+
+
+def _adapter_for(fingerprint: str) -> Adapter | None:
+    """The project's adapter if it was trained for an encoder."""
+    folder = default_adapter()
+    if not folder.is_dir():
+        return None
+    adapter = Adapter.load(folder)
+    return adapter if adapter.base == fingerprint else None
 
 
 def _describe(folder: Path) -> dict[str, Any]:
@@ -442,17 +454,33 @@ def _describe(folder: Path) -> dict[str, Any]:
     return {"fingerprint": _fingerprint(_hashes(folder)), "dims": dims, "query_prefix": prompts.get("query", "")}
 
 
-class _FolderEncoder:
-    """An encoder whose model lies in a folder."""
+class FolderEncoder:
+    """An encoder whose model lies in a folder.
 
-    def __init__(self, name: str, fingerprint: str, dims: int, folder: Path, query_prefix: str) -> None:
+    Attributes:
+        base: Fingerprint of the model without an adapter.
+        folder: Where the model lies.
+        adapter: What changes its weights when they are loaded, if anything does.
+    """
+
+    def __init__(
+        self, name: str, base: str, dims: int, folder: Path, query_prefix: str, adapter: Adapter | None = None
+    ) -> None:
         self.name = name
-        self.fingerprint = fingerprint
+        self.base = base
         self.dims = dims
-        self._folder = folder
+        self.folder = folder
+        self.adapter = adapter
         self._query_prefix = query_prefix
         # The tokenizer keeps its settings for truncation in one place and may not be used by two threads at once.
         self._lock = threading.Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over weights and settings, and over the adapter's changes."""
+        if self.adapter is None:
+            return self.base
+        return hashlib.sha256(f"{self.base}+{self.adapter.fingerprint}".encode()).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of passages of any length; what the model cannot read at once goes through it in windows.
@@ -511,7 +539,7 @@ class _FolderEncoder:
 
         try:
             model = SentenceTransformer(
-                str(self._folder),
+                str(self.folder),
                 device="cpu",
                 local_files_only=True,
                 trust_remote_code=False,
@@ -519,9 +547,11 @@ class _FolderEncoder:
             )
         except Exception as error:  # safetensors, tokenizers and transformers each raise classes of their own
             raise EncoderError(
-                f"不能载入编码器 {self.name}（{self._folder}）：{error}。"
+                f"不能载入编码器 {self.name}（{self.folder}）：{error}。"
                 "请运行 jixiao models verify 检查文件，或用 jixiao models pull 重新获取。"
             ) from error
+        if self.adapter is not None:
+            apply_changes(model[0].auto_model, self.adapter)
         return model.eval()
 
 

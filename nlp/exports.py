@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
+from openpyxl.styles import Alignment, Font
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
 
+from nlp import taxonomy
 from nlp.errors import InvalidInputError
+from nlp.review import ANSWERS, ROLE, SECONDARY, SHOWN, SUBTOPIC, TOPIC, shown_cells
 from nlp.views import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from nlp.records import Frequency
+    from openpyxl.worksheet.worksheet import Worksheet
+
+    from nlp.records import Frequency, StoredPassage
 
 NAMES = {"topic": "主题", "department": "部门", "region": "地区", "level": "层级", "year": "年度", "kind": "类型"}
 _TAIL = ("条数", "报告数", "占比", "占比下限（95%）", "占比上限（95%）")
@@ -57,14 +63,61 @@ def write_xlsx(table: Frequency, path: Path) -> None:
             cell.data_type = "s"
         for cell in line[-3:]:
             cell.number_format = "0.0%"
+    _dress(sheet, (24, *([14] * 6)))
+    with _writable(path):
+        book.save(path)
+
+
+def write_review(found: Sequence[StoredPassage], path: Path) -> None:
+    """Write passages as a workbook in which a person fills in role and topics from drop-down lists.
+
+    Raises:
+        InvalidInputError: If the file cannot be written.
+    """
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "复核"
+    sheet.append([*SHOWN, *ANSWERS])
+    for item in found:
+        sheet.append([ILLEGAL_CHARACTERS_RE.sub("", cell) for cell in shown_cells(item)])
+    for line in sheet.iter_rows(min_row=2):
+        for cell in line:
+            cell.data_type = "s"
+            cell.alignment = Alignment(wrap_text=True, vertical="top")
+    _dress(sheet, (18, 16, 7, 24, 60, 9, 11, 18, 7, 9, 11, 14, 20))
+    options = book.create_sheet("选项")
+    options.sheet_state = "hidden"
+    topics, details = [entry.name for entry in taxonomy.topics()], [entry.name for entry in taxonomy.subtopics()]
+    lists = {ROLE: [entry.name for entry in taxonomy.roles()], TOPIC: topics, SECONDARY: topics, SUBTOPIC: details}
+    for place, (name, values) in enumerate(lists.items(), 1):
+        for row, value in enumerate(values, 1):
+            options.cell(row, place, value)
+        letter = get_column_letter(place)
+        # Several secondary topics may be typed in, with 、 between them.
+        choice = DataValidation(
+            type="list",
+            formula1=f"选项!${letter}$1:${letter}${len(values)}",
+            allow_blank=True,
+            showErrorMessage=name != SECONDARY,
+            errorTitle="请从列表中选择",
+            error=f"{name}只能取列表中的一项",
+        )
+        sheet.add_data_validation(choice)
+        column = get_column_letter(len(SHOWN) + 1 + ANSWERS.index(name))
+        choice.add(f"{column}2:{column}{max(2, len(found) + 1)}")
+    with _writable(path):
+        book.save(path)
+
+
+def _dress(sheet: Worksheet, widths: Sequence[float]) -> None:
+    """Make the head bold and frozen, with a filter, and set the widths of the columns."""
     for cell in sheet[1]:
         cell.font = Font(bold=True)
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = sheet.dimensions
-    for column, width in zip("ABCDEFG", (24, *([14] * 6)), strict=True):
-        sheet.column_dimensions[column].width = width
-    with _writable(path):
-        book.save(path)
+    for column, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(column)].width = width
 
 
 @contextmanager

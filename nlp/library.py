@@ -37,12 +37,14 @@ from nlp.index import VectorIndex
 from nlp.readers import is_candidate, members
 from nlp.reading import read_report, report_id
 from nlp.records import (
+    Correction,
     Failure,
     Filters,
     Frequency,
     Hit,
     IngestResult,
     Passage,
+    Progress,
     Report,
     ReportCard,
     Role,
@@ -50,6 +52,8 @@ from nlp.records import (
     StoredPassage,
     Suggestion,
 )
+from nlp.review import as_sample, key_of, path_of
+from nlp.review import choose as choose_unsure
 from nlp.search import CANDIDATES, Scored, coverage, facets, fuse, highlight
 from nlp.store import Store, TaggedPassage, Vectors
 from nlp.tagger import Sample, core
@@ -63,16 +67,6 @@ _LOCK_SECONDS = 1800
 _LONGEST_QUERY = 2000
 _CHINESE = re.compile(r"[一-鿿]")
 _PASSAGE_ID = re.compile(r"[0-9a-f]{16}-L?\d{4,}")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an ingest is: files done of files in all, and what is being read."""
-
-    done: int
-    total: int
-    passages: int
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +238,7 @@ class Library:
         hashes = [text_hash(passage.text) for passage in report.passages]
         known = self._store.known_vectors(list(dict.fromkeys(hashes)))
         vectors, fresh = self._vectors(report.passages, hashes, known)
-        seen = self._analyst.tag(report, vectors)
+        seen = self._analyst.tag(report, vectors, self._store.corrections())
         tagged = [TaggedPassage(*item) for item in zip(report.passages, seen.tags, hashes, strict=True)]
         self._store.add_report(seen.report, tagged, fresh)
         return ("added" if before is None else "updated"), len(tagged)
@@ -501,9 +495,37 @@ class Library:
         hashes = [text_hash(passage.text) for passage in report.passages]
         known = {} if encode_anew else self._store.known_vectors(list(dict.fromkeys(hashes)))
         vectors, fresh = self._vectors(report.passages, hashes, known)
-        seen = self._analyst.tag(report, vectors)
+        seen = self._analyst.tag(report, vectors, self._store.corrections())
         tagged = [TaggedPassage(*item) for item in zip(report.passages, seen.tags, hashes, strict=True)]
         self._store.replace_tags(report_id, tagged, seen.report.links, fresh)
+
+    # ------------------------------------------------------------------------------------------------------------- corrections
+
+    def review(self, *, filters: Filters | None = None, count: int = 100) -> list[StoredPassage]:
+        """Return the passages that are most worth a person's judgement and have none yet."""
+        with self._store.snapshot():
+            rows = [int(cell[0]) for cell in self._store.cells(filters or Filters())]
+            known = self._store.corrections()
+            found = self._store.passages(rows)
+        return choose_unsure([f for f in found if key_of(f.passage.text, path_of(f.passage)) not in known], count)
+
+    def correct(self, corrections: Sequence[Correction]) -> int:
+        """Keep what a person decided, and tag the reports anew that have such passages; return how many passages changed.
+
+        A decision holds for the same words below the same headings in every report, now and later.
+        """
+        keyed = {key_of(correction.text, correction.path): correction for correction in corrections}
+        with self._writing(_mute):
+            self._store.put_corrections(keyed)
+            rows = self._store.rows_of_text([correction.text for correction in corrections])
+            found = [f for f in self._store.passages(rows) if key_of(f.passage.text, path_of(f.passage)) in keyed]
+            for report_id in dict.fromkeys(f.report.id for f in found):
+                self._retag(report_id, encode_anew=False)
+        return len(found)
+
+    def corrected_samples(self) -> list[Sample]:
+        """Return what people decided as something for the tagger to learn from."""
+        return [as_sample(correction) for correction in self._store.corrections().values()]
 
     def verify(self) -> tuple[str, ...]:
         """Return what is wrong with the library, in Chinese; empty where all is sound."""

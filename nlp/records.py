@@ -212,6 +212,9 @@ class Section:
         return f"{self.number}{self.heading}"
 
 
+_EVEN = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class TopicScore:
     """A topic with the probability that the passage has it, and the subtopic where one is known."""
@@ -236,6 +239,29 @@ class Tags:
     role_score: float
     primary: Topic | None = None
     topics: tuple[TopicScore, ...] = ()
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether role or topic is more likely wrong than right, by probabilities that were calibrated."""
+        return self.role_score < _EVEN or bool(self.topics and self.topics[0].score < _EVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person decided about a passage.
+
+    Attributes:
+        path: Headings above it and the words that lead into it.
+        group: Department and year: decisions of one group are never on both sides of a split.
+    """
+
+    text: str
+    path: tuple[str, ...]
+    role: Role
+    primary: Topic | None = None
+    secondary: tuple[Topic, ...] = ()
+    subtopic: str | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,3 +456,19 @@ class Frequency:
     unit: str
     rows: tuple[FrequencyRow, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long job is.
+
+    Attributes:
+        done: Steps (files, batches) that are done, of ``total``.
+        passages: Passages so far, where they are counted.
+        name: What is being worked on.
+    """
+
+    done: int
+    total: int
+    passages: int = 0
+    name: str = ""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from nlp.errors import LibraryError, NotFoundError
 from nlp.records import (
+    Correction,
     Filters,
     Identity,
     Kind,
@@ -43,7 +44,13 @@ from nlp.words import search_words
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_CORRECTIONS = """
+CREATE TABLE corrections (
+    key TEXT PRIMARY KEY, text TEXT NOT NULL, path TEXT NOT NULL, role TEXT NOT NULL, topic TEXT, secondary TEXT NOT NULL,
+    subtopic TEXT, source TEXT NOT NULL
+) WITHOUT ROWID
+"""
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE reports (
@@ -236,6 +243,10 @@ class Store:
                     self._create()
         if "meta" not in self._tables():
             raise LibraryError("这是别的程序的数据库，不是报告库；请检查 --library")
+        if self.meta("schema") == "2":  # all that the third version added
+            with self.transaction():
+                self._db.execute(_CORRECTIONS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
+                self.set_meta("schema", str(SCHEMA_VERSION))
         found = self.meta("schema")
         if found != str(SCHEMA_VERSION):
             raise LibraryError(
@@ -246,7 +257,7 @@ class Store:
         return {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
     def _create(self) -> None:
-        for statement in _SCHEMA.split(";"):
+        for statement in (*_SCHEMA.split(";"), _CORRECTIONS):
             if statement.strip():
                 self._db.execute(statement)
         self.set_meta("schema", str(SCHEMA_VERSION))
@@ -460,6 +471,43 @@ class Store:
             self._drop_unused(before)
             self._seal(report_id, "derived_digest", _DERIVED)
             self._changed()
+
+    def put_corrections(self, corrections: Mapping[str, Correction]) -> None:
+        """Keep what people decided, by the key of the passage; a later decision replaces an earlier one."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (key, c.text, _json(c.path), c.role, c.primary, _json(c.secondary), c.subtopic, c.group)
+                    for key, c in corrections.items()
+                ],
+            )
+
+    def corrections(self) -> dict[str, Correction]:
+        """Return what people decided, by the key of the passage."""
+        return {
+            key: Correction(
+                text=text,
+                path=tuple(json.loads(path)),
+                role=Role(role),
+                primary=Topic(topic) if topic else None,
+                secondary=tuple(Topic(other) for other in json.loads(secondary)),
+                subtopic=subtopic,
+                group=group,
+            )
+            for key, text, path, role, topic, secondary, subtopic, group in self._db.execute(
+                "SELECT * FROM corrections ORDER BY key"
+            ).fetchall()
+        }
+
+    def rows_of_text(self, texts: Sequence[str]) -> list[int]:
+        """Return the keys of the passages that have one of these texts, in order."""
+        found: set[int] = set()
+        for begin in range(0, len(texts), _CHUNK):
+            chunk = list(texts[begin : begin + _CHUNK])
+            marks = ",".join("?" * len(chunk))
+            found.update(row[0] for row in self._db.execute(f"SELECT row FROM passages WHERE text IN ({marks})", chunk))  # noqa: S608  only question marks
+        return sorted(found)
 
     def sweep(self) -> None:
         """Drop vectors and words that belong to no passage, and make the full-text index anew."""

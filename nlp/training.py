@@ -1,19 +1,24 @@
-"""Training the tagger from labelled passages, with a manifest that says from what and how well."""
+"""Training the adapter and the tagger from labelled passages, with manifests that say from what and how well."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from nlp.adapter import Adapter, default_adapter, train_adapter
 from nlp.analyst import trained_tagger
-from nlp.encoder import catalogue, open_encoder
-from nlp.errors import NotFoundError
-from nlp.tagger import Scores, Tagger, core, read_samples
+from nlp.corpus import corpus_files, corpus_hash, read_samples
+from nlp.encoder import FolderEncoder, catalogue, open_encoder
+from nlp.learning import Scores, View, fit_tagger
+from nlp.records import Progress
+from nlp.tagger import TOPICS, Matrix, Sample, core
 
 
 def default_corpus() -> Path:
@@ -22,41 +27,94 @@ def default_corpus() -> Path:
 
 
 def train(
-    corpus: Path, folder: Path | None = None, encoder: str | None = None, say: Callable[[str], None] = print
+    corpus: Path,
+    folder: Path | None = None,
+    encoder: str | None = None,
+    more: Sequence[Sample] = (),
+    say: Callable[[str], None] = print,
 ) -> tuple[Path, Scores]:
     """Train a tagger on all JSON Lines files of a folder; return where it was written, and its cross-validated scores.
 
     Args:
         corpus: The folder of labelled passages.
-        folder: Where to write; see :func:`nlp.analyst.trained_tagger` for where that is if it is not said.
+        folder: Where to write; if it is not said, the project's own tagger where corpus and encoder are the project's,
+            else the user's.
         encoder: Name or folder of the encoder; the default one if there is none.
+        more: Further samples: what people corrected.
         say: Called with a line before each long step.
 
     The same corpus, encoder and versions give the same files, byte for byte, on the same machine.
 
     Raises:
         NotFoundError: If the corpus has no files.
-        TaggerError: If it cannot be used.
+        InvalidInputError: If a line of it cannot be understood.
+        TaggerError: If it cannot be learnt from.
     """
-    paths = sorted(corpus.glob("*.jsonl"))
-    if not paths:
-        raise NotFoundError(f"{corpus} 里没有 .jsonl 标注文件；请用 --corpus 指明标注语料的文件夹")
-    samples = read_samples(paths)
+    paths = corpus_files(corpus)
+    samples = [*read_samples(paths), *more]
     say(f"标注条目 {len(samples)} 条，正在编码……")
     model = open_encoder(encoder)
     vectors = model.encode([core(sample.text) for sample in samples])
     say("正在训练并按来源组交叉验证……")
-    tagger, scores = Tagger.fit(samples, vectors, model.fingerprint)
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths))
+    view = _view(model.adapter, samples, vectors) if model.adapter else None
+    tagger, scores, held = fit_tagger(samples, vectors, model.fingerprint, view)
     manifest = {
-        "created": dt.datetime.now(tz=dt.UTC).date().isoformat(),
-        "corpus": {"files": [path.name for path in paths], "passages": len(samples), "sha256": digest.hexdigest()},
-        "encoder_name": model.name,
+        **_manifest(paths, samples, model),
+        "corrections": len(more),
+        "adapter": model.adapter.fingerprint if model.adapter else None,
         "cross_validation": asdict(scores),
+    }
+    if folder is None:
+        ours = model.name == catalogue()[0].name and corpus.resolve() == default_corpus() and not more
+        folder = trained_tagger(model, is_default=ours)
+    tagger.save(folder, manifest, held)
+    return folder, scores
+
+
+def train_project_adapter(
+    corpus: Path, folder: Path | None = None, progress: Callable[[Progress], None] = lambda _: None
+) -> Path:
+    """Train the adapter of the default encoder; return where it was written.
+
+    The tagger has to be trained anew after it, and libraries rebuilt: vectors with another adapter do not compare.
+
+    Raises:
+        NotFoundError: If the corpus has no files.
+        InvalidInputError: If a line of it cannot be understood.
+    """
+    paths = corpus_files(corpus)
+    samples = read_samples(paths)
+    model = open_encoder(adapted=False)
+    adapter = train_adapter(model.folder, model.base, samples, progress)
+    folder = folder or default_adapter()
+    adapter.save(folder, _manifest(paths, samples, model))
+    return folder
+
+
+def _view(adapter: Adapter, samples: Sequence[Sample], vectors: Matrix) -> View:
+    """Return what the adapter says, with the subtopics in the tagger's order; one that it never saw is neither likely nor not."""
+    logits, heads = adapter.logits(samples, vectors), dict(adapter.heads)
+    places = {code: place for place, (code, _) in enumerate(adapter.subtopics)}
+    known = {sample.subtopic: sample.primary for sample in samples if sample.subtopic and sample.primary}
+    codes = sorted(known, key=lambda code: (TOPICS.index(known[code]), code))
+
+    def ordered(array: Matrix) -> Matrix:
+        neutral = array.mean(axis=-1)
+        return np.stack([array[..., places[code]] if code in places else neutral for code in codes], axis=-1)
+
+    weights, bias = heads["subtopic"]
+    logits["subtopic"], heads["subtopic"] = ordered(logits["subtopic"]), (ordered(weights), ordered(bias))
+    return View(logits, heads)
+
+
+def _manifest(paths: Sequence[Path], samples: Sequence[Sample], model: FolderEncoder) -> dict[str, Any]:
+    return {
+        "created": dt.datetime.now(tz=dt.UTC).date().isoformat(),
+        "corpus": {"files": [path.name for path in paths], "passages": len(samples), "sha256": corpus_hash(paths)},
+        "encoder_name": model.name,
         "seed": 0,
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in ("jixiao", "scikit-learn", "numpy", "sentence-transformers")},
+        "versions": {
+            name: version(name) for name in ("jixiao", "scikit-learn", "numpy", "torch", "sentence-transformers")
+        },
     }
-    folder = folder or trained_tagger(model, is_default=model.name == catalogue()[0].name)
-    tagger.save(folder, manifest)
-    return folder, scores

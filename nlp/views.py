@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from nlp.analyst import TaggedReport
+from nlp.evaluation import Score, SetScores, Verdict
 from nlp.figures import Figure, find_figures
 from nlp.library import Info
 from nlp.records import (
@@ -23,7 +25,7 @@ from nlp.records import (
     Tags,
 )
 from nlp.tagger import Evidence
-from nlp.taxonomy import parse_topic, topic_name
+from nlp.taxonomy import parse_topic, subtopic_name, topic_name
 
 Json = dict[str, Any]
 
@@ -74,7 +76,16 @@ def tags_view(tags: Tags) -> Json:
     return {
         "role": {"label": tags.role, "score": tags.role_score},
         "primary": tags.primary,
-        "topics": [{"label": topic.label, "subtopic": topic.subtopic, "score": topic.score} for topic in tags.topics],
+        "unsure": tags.is_unsure,
+        "topics": [
+            {
+                "label": topic.label,
+                "subtopic": topic.subtopic,
+                "subtopic_name": subtopic_name(topic.subtopic) if topic.subtopic else None,
+                "score": topic.score,
+            }
+            for topic in tags.topics
+        ],
     }
 
 
@@ -232,3 +243,28 @@ def info_view(info: Info) -> Json:
         "generation": info.generation,
         "list": [card_view(card) for card in info.cards],
     }
+
+
+def verdict_view(verdict: Verdict) -> Json:
+    """Return scores, confusion matrices, the worst mistakes, and whether the floors hold."""
+    return {
+        "sets": [_set_view(scores) for scores in verdict.sets],
+        "floors": "below" if verdict.below else "ok",
+        "below": list(verdict.below),
+        "remarks": list(verdict.remarks),
+    }
+
+
+def _set_view(scores: SetScores) -> Json:
+    return {
+        "name": scores.name,
+        "n": scores.n,
+        "role": _score_view(scores.role),
+        "topic": _score_view(scores.topic) if scores.topic else None,
+        "subtopic": {"accuracy": scores.subtopic_accuracy},
+        "worst": [asdict(mistake) for mistake in scores.worst],
+    }
+
+
+def _score_view(score: Score) -> Json:
+    return asdict(score)

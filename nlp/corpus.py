@@ -1,0 +1,245 @@
+"""The labelled corpus: reading it, and counting what it is made of, how much it repeats itself and how far two hands agree."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.metrics import cohen_kappa_score
+
+from nlp.errors import InvalidInputError, NotFoundError
+from nlp.records import Role, Topic
+from nlp.tagger import Sample, core
+
+_OPENING = 4  # characters
+_COMMON = 50  # openings
+_SHINGLE = 5  # characters
+_LIKE = 0.6  # Jaccard
+# Words that state a fault: a passage that has one and states none is the hard case of the genre.
+_FAULT_WORDS = re.compile(
+    "问题|不足|不够|不到位|不力|滞后|缓慢|偏低|较低|未|无|缺|违规|违纪|超支|超标|超预算|闲置|结转|结余|沉淀|挪用|套取|虚|拖欠|"
+    "整改|浪费|薄弱|短板|隐患|风险|投诉|损失|亏损|遏制|杜绝|严禁|扭转|压减|逾期|延误|流失|漏|差错|偏差|不得|扣分|扣减|低于|不合格"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A labelled passage with what only the corpus knows of it.
+
+    Attributes:
+        id: Its number in the corpus.
+        voice: Who speaks (``selfeval``, ``audit``, …).
+        rule: The boundary rule that it shows, and on which side.
+    """
+
+    sample: Sample
+    id: str = ""
+    voice: str = ""
+    rule: str = ""
+    side: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far a second, blind labelling agrees with the first: Cohen's κ, from -1 to 1, and plain shares."""
+
+    n: int
+    role_kappa: float
+    role_share: float
+    n_topic: int
+    topic_kappa: float
+    topic_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a corpus is made of.
+
+    Attributes:
+        roles, topics, subtopics, voices: Passages of each; topics and subtopics by role as well.
+        look_alikes: Achievements, targets and backgrounds, and how many of them have a word that states a fault.
+        rules: For each boundary rule the passages on either side.
+        near_duplicates: Share of passages that have a near-duplicate (Jaccard of 5-grams above 0.6).
+        across_groups: Pairs of near-duplicates that lie in different groups.
+        openings: Share of passages that begin with one of the 50 commonest openings of four characters.
+        lengths: Characters: least, first decile, median, last decile, most.
+    """
+
+    passages: int
+    groups: int
+    sha256: str
+    roles: Mapping[str, int]
+    topics: Mapping[str, Mapping[str, int]]
+    subtopics: Mapping[str, int]
+    voices: Mapping[str, int]
+    look_alikes: tuple[int, int]
+    rules: Mapping[str, tuple[int, int]]
+    near_duplicates: float
+    across_groups: int
+    openings: float
+    lengths: tuple[int, ...]
+    agreement: Agreement | None
+
+
+def corpus_files(folder: Path) -> list[Path]:
+    """Return the JSON Lines files of a labelled corpus.
+
+    Raises:
+        NotFoundError: If there are none.
+    """
+    paths = sorted(folder.glob("*.jsonl"))
+    if not paths:
+        raise NotFoundError(f"{folder} 里没有 .jsonl 标注文件；请指明标注语料的文件夹")
+    return paths
+
+
+def corpus_hash(paths: Iterable[Path]) -> str:
+    """Return the SHA-256 over the files' bytes, in their order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def read_samples(paths: Iterable[Path]) -> tuple[Sample, ...]:
+    """Return the labelled passages of JSON Lines files, as the tagger learns from them.
+
+    Raises:
+        InvalidInputError: If a line cannot be understood; the message names file and line.
+    """
+    return tuple(item.sample for item in read_labelled(paths))
+
+
+def read_labelled(paths: Iterable[Path]) -> tuple[Labelled, ...]:
+    """Return the labelled passages of JSON Lines files, in the order of the files.
+
+    Raises:
+        InvalidInputError: If a line cannot be understood; the message names file and line.
+    """
+    return tuple(item for path in paths for item in _items(path))
+
+
+def _items(path: Path) -> Iterator[Labelled]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"读不出 {path}（{error}）；应为 UTF-8 的 JSON Lines") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line)
+            sample = Sample(
+                text=item["text"],
+                path=tuple(item.get("path") or ()),
+                role=Role(item["role"]),
+                primary=Topic(item["primary"]) if item.get("primary") else None,
+                secondary=tuple(Topic(topic) for topic in item.get("secondary") or ()),
+                subtopic=item.get("subtopic"),
+                group=item.get("group") or path.stem,
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidInputError(
+                f"{path} 第 {number} 行读不懂（{error}）；每行应是含 text、role、primary、group 的 JSON"
+            ) from error
+        rest = (str(item.get(key) or "") for key in ("id", "voice", "rule", "side"))
+        yield Labelled(sample, *rest)
+
+
+def statistics(folder: Path, second: Path | None = None) -> Statistics:
+    """Return the counts of a labelled corpus.
+
+    Args:
+        folder: Its folder of JSON Lines files.
+        second: Folder of second labellings, ``{"id", "role", "primary"}`` a line; none if it is not there.
+
+    Raises:
+        NotFoundError: If the folder has no files.
+        InvalidInputError: If a line cannot be understood.
+    """
+    paths = corpus_files(folder)
+    items = read_labelled(paths)
+    samples = [item.sample for item in items]
+    quiet = [s for s in samples if s.role is not None and not s.role.has_topic]
+    texts = [core(sample.text) for sample in samples]
+    pairs = near_duplicates(texts)
+    lengths = np.percentile([len(sample.text) for sample in samples], (0, 10, 50, 90, 100))
+    return Statistics(
+        passages=len(items),
+        groups=len({sample.group for sample in samples}),
+        sha256=corpus_hash(paths),
+        roles=_counts(sample.role for sample in samples),
+        topics={topic: _counts(sample.role for sample in samples if sample.primary is topic) for topic in Topic},
+        subtopics=_counts(sample.subtopic for sample in samples),
+        voices=_counts(item.voice for item in items),
+        look_alikes=(len(quiet), sum(bool(_FAULT_WORDS.search(sample.text)) for sample in quiet)),
+        rules=_rules(items),
+        near_duplicates=len({i for pair in pairs for i in pair}) / len(items),
+        across_groups=sum(samples[i].group != samples[j].group for i, j in pairs),
+        openings=_common_openings(texts),
+        lengths=tuple(int(length) for length in lengths),
+        agreement=_agreement(items, second) if second and second.is_dir() else None,
+    )
+
+
+def _counts(values: Iterable[str | None]) -> dict[str, int]:
+    return dict(Counter(str(value) for value in values if value).most_common())
+
+
+def _rules(items: Sequence[Labelled]) -> dict[str, tuple[int, int]]:
+    sides = Counter((item.rule, item.side) for item in items if item.rule.isdecimal())
+    rules = sorted({rule for rule, _ in sides}, key=int)
+    return {rule: (sides[rule, "yes"], sides[rule, "no"]) for rule in rules}
+
+
+def _common_openings(texts: Sequence[str]) -> float:
+    openings = Counter(text[:_OPENING] for text in texts)
+    return sum(count for _, count in openings.most_common(_COMMON)) / len(texts)
+
+
+def near_duplicates(texts: Sequence[str], above: float = _LIKE) -> list[tuple[int, int]]:
+    """Return the pairs of texts whose sets of 5-grams have a Jaccard index above a bound, exactly.
+
+    >>> near_duplicates(["预算执行进度滞后", "预算执行进度滞后", "资产长期闲置"])
+    [(0, 1)]
+    """
+    grams = CountVectorizer(analyzer=_shingles, binary=True, dtype=np.int32).fit_transform(texts)
+    sizes = np.asarray(grams.sum(axis=1)).ravel()
+    shared = (grams @ grams.T).tocoo()
+    upper = shared.row < shared.col
+    rows, cols, common = shared.row[upper], shared.col[upper], shared.data[upper]
+    alike = common / (sizes[rows] + sizes[cols] - common) > above
+    return [(int(i), int(j)) for i, j in zip(rows[alike], cols[alike], strict=True)]
+
+
+def _shingles(text: str) -> list[str]:
+    return [text[i : i + _SHINGLE] for i in range(max(1, len(text) - _SHINGLE + 1))]
+
+
+def _agreement(items: Sequence[Labelled], folder: Path) -> Agreement | None:
+    known = {item.id: item.sample for item in items if item.id}
+    pairs = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_text("utf-8").splitlines():
+            answer = json.loads(line)
+            if answer["id"] in known:
+                pairs.append((known[answer["id"]], Role(answer["role"]), answer["primary"]))
+    if not pairs:
+        return None
+    roles = [(sample.role, role) for sample, role, _ in pairs]
+    topics = [(sample.primary, topic) for sample, _, topic in pairs if sample.primary and topic]
+    return Agreement(
+        n=len(roles),
+        role_kappa=float(cohen_kappa_score(*zip(*roles, strict=True))),
+        role_share=sum(a == b for a, b in roles) / len(roles),
+        n_topic=len(topics),
+        topic_kappa=float(cohen_kappa_score(*zip(*topics, strict=True))),
+        topic_share=sum(a == b for a, b in topics) / len(topics),
+    )
