@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test check docs bench clean
+.PHONY: setup demo test check docs bench bench-tagger clean
 
 setup: $(VENV)/.ready
 
@@ -33,6 +33,9 @@ docs: setup
 
 bench: setup
 	$(BIN)/python benchmarks/run.py
+
+bench-tagger: setup
+	$(BIN)/python benchmarks/tagger.py
 
 clean:
 	rm -rf $(VENV) library demo-output

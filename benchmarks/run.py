@@ -7,15 +7,13 @@ The texts are the project's own demo reports.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
-import subprocess
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from where import ROOT, where
 
 from nlp import Library
 from nlp.encoder import open_encoder
@@ -24,7 +22,6 @@ from nlp.records import Filters
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "corpora" / "reports"
 QUERIES = ("资金闲置", "钱年底才花出去", "绩效指标笼统缺乏量化", "评价结果没有和预算挂钩", "资产账实不符")
 ROUNDS = 5
@@ -66,13 +63,8 @@ def measure() -> dict[str, float]:
 
 
 def main() -> None:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
     result = {
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "commit": commit.stdout.strip(),
-        "versions": {name: version(name) for name in ("jixiao", "torch", "sentence-transformers", "faiss-cpu")},
+        **where("torch", "sentence-transformers", "faiss-cpu"),
         "rounds": ROUNDS,
         "median": measure(),
     }

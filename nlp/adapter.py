@@ -32,7 +32,7 @@ _SEED = 0
 # Compared on one split over groups of 8,398 labelled passages: 16 and 48 ranks, 3 to 5 epochs, rates of 2e-4 to 1e-3; all
 # weights trained at once did no better and would take ten times the room.
 _RANK = 48
-_EPOCHS = 5
+_EPOCHS = 4
 _RATE = 1e-3
 _HEAD_RATE = 2e-3
 _BATCH = 32

@@ -158,7 +158,7 @@ def statistics(folder: Path, second: Path | None = None) -> Statistics:
 
     Args:
         folder: Its folder of JSON Lines files.
-        second: Folder of second labellings, ``{"id", "role", "primary"}`` a line; none if it is not there.
+        second: Folder of blind second labellings, ``{"id", "role", "primary", "first_role", "first_primary"}`` a line.
 
     Raises:
         NotFoundError: If the folder has no files.
@@ -185,7 +185,7 @@ def statistics(folder: Path, second: Path | None = None) -> Statistics:
         across_groups=sum(samples[i].group != samples[j].group for i, j in pairs),
         openings=_common_openings(texts),
         lengths=tuple(int(length) for length in lengths),
-        agreement=_agreement(items, second) if second and second.is_dir() else None,
+        agreement=_agreement(second) if second else None,
     )
 
 
@@ -223,18 +223,14 @@ def _shingles(text: str) -> list[str]:
     return [text[i : i + _SHINGLE] for i in range(max(1, len(text) - _SHINGLE + 1))]
 
 
-def _agreement(items: Sequence[Labelled], folder: Path) -> Agreement | None:
-    known = {item.id: item.sample for item in items if item.id}
-    pairs = []
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text("utf-8").splitlines():
-            answer = json.loads(line)
-            if answer["id"] in known:
-                pairs.append((known[answer["id"]], Role(answer["role"]), answer["primary"]))
-    if not pairs:
+def _agreement(folder: Path) -> Agreement | None:
+    """Return how far the blind labels agree with what the labels were before disagreements were settled."""
+    answers = [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.open(encoding="utf-8")]
+    if not answers:
         return None
-    roles = [(sample.role, role) for sample, role, _ in pairs]
-    topics = [(sample.primary, topic) for sample, _, topic in pairs if sample.primary and topic]
+    roles = [(answer["first_role"], answer["role"]) for answer in answers]
+    topics = [(answer["first_primary"], answer["primary"]) for answer in answers]
+    topics = [pair for pair in topics if all(pair)]
     return Agreement(
         n=len(roles),
         role_kappa=float(cohen_kappa_score(*zip(*roles, strict=True))),
