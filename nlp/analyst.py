@@ -94,9 +94,7 @@ class Analyst:
         """Return tags and evidence of texts that stand alone."""
         samples = [Sample(text) for text in texts]
         vectors = self.encoder.encode([core(text) for text in texts])
-        tags = self.tagger.predict(samples, vectors)
-        explain = self.tagger.explain
-        return [(tag, explain(sample, tag)) for sample, tag in zip(samples, tags, strict=True)]
+        return self.tagger.explain(samples, vectors)
 
     def inspect(self, path: Path, overrides: Overrides | None = None) -> Iterator[TaggedReport]:
         """Yield what the program sees in a file (in each file of an archive), stored nowhere.

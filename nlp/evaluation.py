@@ -18,7 +18,8 @@ from nlp.corpus import corpus_files, corpus_hash, read_samples
 from nlp.errors import InvalidInputError, NotFoundError, TaggerError
 from nlp.learning import calibration_error
 from nlp.records import Role, Topic
-from nlp.tagger import ROLES, TOPICS, HeldOut, Sample, core, load_held_out
+from nlp.review import as_sample, read_decisions
+from nlp.tagger import ROLES, TOPICS, HeldOut, Sample, Tagger, core, load_held_out
 
 _WORST = 20
 # Scores are measured to the fourth digit on some thousand passages; a floor lies this much below what was measured.
@@ -96,15 +97,14 @@ def score_held_out(corpus: Path, folder: Path) -> SetScores:
     """Return the scores of a tagger on its own corpus, from what it said of each group when it had not seen it.
 
     Raises:
-        TaggerError: If the tagger was trained on another state of the corpus.
+        TaggerError: If the tagger cannot be read or was trained on another state of the corpus.
     """
     paths = corpus_files(corpus)
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    if manifest["corpus"]["sha256"] != corpus_hash(paths) or manifest.get("corrections"):
+    tagger = Tagger.load(folder)
+    if tagger.manifest["corpus"]["sha256"] != corpus_hash(paths) or tagger.manifest.get("corrections"):
         raise TaggerError(f"标注模型 {folder} 不是用现在的 {corpus} 训练的；请先运行 jixiao train")
-    codes = json.loads((folder / "vocabulary.json").read_text("utf-8"))["subtopics"]
-    held = load_held_out(folder)
-    return score_set("标注语料（按来源组留出）", read_samples(paths), held, [code for code, _ in codes])
+    codes = [code for code, _ in tagger.subtopics]
+    return score_set("标注语料（按来源组留出）", read_samples(paths), load_held_out(folder), codes)
 
 
 def score_samples(name: str, samples: Sequence[Sample], analyst: Analyst) -> SetScores:
@@ -228,13 +228,20 @@ def evaluate_project(pin: str | None = None, say: Callable[[str], None] = print)
 
 
 def evaluate_sets(paths: Sequence[Path], analyst: Analyst | None = None) -> Verdict:
-    """Return the scores on a user's own gold sets, which have no floors.
+    """Return the scores on a user's own gold sets, which have no floors: JSON Lines as the corpus, or filled-in review sheets.
 
     Raises:
         InvalidInputError: If a file cannot be understood.
     """
     analyst = analyst or Analyst()
-    return Verdict(tuple(score_samples(path.name, read_samples([path]), analyst) for path in paths), (), ())
+    scores = tuple(score_samples(path.name, _own_gold(path), analyst) for path in paths)
+    return Verdict(scores, (), ("自备的标准答案没有成绩下限，未作比较",))
+
+
+def _own_gold(path: Path) -> tuple[Sample, ...]:
+    if path.suffix.lower() in {".xlsx", ".csv"}:
+        return tuple(as_sample(decision) for decision in read_decisions(path))
+    return read_samples([path])
 
 
 # ------------------------------------------------------------------------------------------------------------------- floors

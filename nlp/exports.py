@@ -83,7 +83,8 @@ def write_review(found: Sequence[StoredPassage], path: Path) -> None:
         sheet.append([ILLEGAL_CHARACTERS_RE.sub("", cell) for cell in shown_cells(item)])
     for line in sheet.iter_rows(min_row=2):
         for cell in line:
-            cell.data_type = "s"
+            if cell.value:  # an empty cell that says it has text is damage to Excel
+                cell.data_type = "s"
             cell.alignment = Alignment(wrap_text=True, vertical="top")
     _dress(sheet, (18, 16, 7, 24, 60, 9, 11, 18, 7, 9, 11, 14, 20))
     options = book.create_sheet("选项")

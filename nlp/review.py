@@ -24,6 +24,7 @@ ANSWERS = (ROLE, TOPIC, SECONDARY, SUBTOPIC)
 _PATH_SIGN = " > "
 _SPLIT_SIGNS = str.maketrans("，；;, ", "、、、、、")
 _LEAST_LIKE = 0.6  # Jaccard
+_TOLD = 10  # rows of which is said what is wrong; the others are only named
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def read_decisions(path: Path) -> tuple[Correction, ...]:
         except InvalidInputError as error:
             faults.append(f"第 {line.number} 行：{error}")
     if faults:
-        raise InvalidInputError(f"{path} 有 {len(faults)} 行填得不对，一行也没有记入。" + "；".join(faults[:10]))
+        named = [*faults[:_TOLD], *(fault.partition("：")[0] for fault in faults[_TOLD:])]
+        raise InvalidInputError(f"{path} 有 {len(faults)} 行填得不对，一行也没有记入。" + "；".join(named))
     return tuple(decisions)
 
 

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def _path_terms(path: str) -> list[str]:
     return [path[i : i + 2] for i in range(len(path) - 1) if " " not in path[i : i + 2]]
 
 
-@dataclass(slots=True)
+@dataclass
 class Tagger:
     """A trained tagger; see :func:`nlp.learning.fit_tagger`, :meth:`load`, :meth:`predict`.
 
@@ -183,14 +184,25 @@ class Tagger:
         Shapes:
             ``vectors`` is ``(n_samples, dims)``: the embeddings of :func:`core` of each text.
         """
+        return self._predict(samples, self.vocabulary.terms(samples), vectors) if samples else []
+
+    def explain(self, samples: Sequence[Sample], vectors: Matrix) -> list[tuple[Tags, tuple[Evidence, ...]]]:
+        """Return the tags of passages, and the words that spoke most for the topic (where there is none, for the role)."""
         if not samples:
             return []
-        chances = self.chances(samples, vectors)
+        terms = self.vocabulary.terms(samples)
+        tags = self._predict(samples, terms, vectors)
+        return [(tag, self._evidence(terms, row, tag)) for row, tag in enumerate(tags)]
+
+    def _predict(self, samples: Sequence[Sample], terms: sparse.csr_array, vectors: Matrix) -> list[Tags]:
+        chances = self._chances(terms, vectors)
         return [self._tags(s, {name: array[i] for name, array in chances.items()}) for i, s in enumerate(samples)]
 
     def chances(self, samples: Sequence[Sample], vectors: Matrix) -> dict[str, NDArray[np.float64]]:
         """Return the calibrated probabilities of each head, ``(n_samples, n_classes)``."""
-        terms = self.vocabulary.terms(samples)
+        return self._chances(self.vocabulary.terms(samples), vectors)
+
+    def _chances(self, terms: sparse.csr_array, vectors: Matrix) -> dict[str, NDArray[np.float64]]:
         return {
             name: calibrated(name, head.logits(terms, vectors), head.scale, head.shift)
             for name, head in self.heads.items()
@@ -212,25 +224,42 @@ class Tagger:
         return Tags(chosen, round(score, 4), TOPICS[first], scores)
 
     def _subtopic(self, topic: Topic, chances: NDArray[np.float64]) -> str | None:
-        inside = [j for j, (_, above) in enumerate(self.subtopics) if above is topic]
-        return self.subtopics[max(inside, key=lambda j: chances[j])][0] if inside else None
+        inside = self._columns[topic]
+        return self.subtopics[inside[int(chances[inside].argmax())]][0] if len(inside) else None
 
-    def explain(self, sample: Sample, tags: Tags, count: int = 5) -> tuple[Evidence, ...]:
-        """Return the words of the passage that spoke most for its topic (or, where it has none, for its role)."""
+    @cached_property
+    def _columns(self) -> dict[Topic, NDArray[np.int64]]:
+        """The columns of the head ``subtopic`` that belong to each topic."""
+        above = [topic for _, topic in self.subtopics]
+        return {topic: np.array([j for j, one in enumerate(above) if one is topic], dtype=np.int64) for topic in TOPICS}
+
+    def _evidence(self, terms: sparse.csr_array, row: int, tags: Tags, count: int = 5) -> tuple[Evidence, ...]:
         name, column = ("role", ROLES.index(tags.role))
         if tags.primary is not None:
             name, column = "primary", TOPICS.index(tags.primary)
-        weights = self.heads[name].words
-        terms = self.vocabulary.text.get_feature_names_out()
-        row = self.vocabulary.terms([sample])[[0]].tocoo()
-        found = [
-            Evidence(
-                str(terms[j])[2:].replace("_", ""), round(float(value * (weights[j, column] - weights[j].mean())), 4)
-            )
-            for j, value in zip(row.coords[1], row.data, strict=True)
-            if j < len(terms) and str(terms[j]).startswith("w:")
-        ]
-        return tuple(sorted((item for item in found if item.weight > 0), key=lambda item: -item.weight)[:count])
+        words, contrast = self._spoken[name]
+        inside = slice(terms.indptr[row], terms.indptr[row + 1])
+        weights = terms.data[inside] * contrast[terms.indices[inside], column]
+        best = np.argsort(-weights)[:count]
+        found = [(words[terms.indices[inside][place]], float(weights[place])) for place in best]
+        return tuple(Evidence(word, round(weight, 4)) for word, weight in found if weight > 0)
+
+    @cached_property
+    def _spoken(self) -> dict[str, tuple[list[str], Matrix]]:
+        """For role and topic the words as a person reads them, and how much each speaks for a class more than for the others.
+
+        Pairs of characters and headings are no words: they speak for nothing here.
+        """
+        names = [str(term) for term in self.vocabulary.text.get_feature_names_out()]
+        is_word = np.array([name.startswith("w:") for name in names])
+        words = [name[2:].replace("_", "") for name in names]
+        spoken = {}
+        for head in ("role", "primary"):
+            contrast = self.heads[head].words - self.heads[head].words.mean(axis=1, keepdims=True)
+            contrast[: len(names)][~is_word] = 0.0
+            contrast[len(names) :] = 0.0
+            spoken[head] = words, contrast
+        return spoken
 
     # --------------------------------------------------------------------------------------------------------------- save and load
 
