@@ -23,6 +23,9 @@ _HEAD = """# 命令参考
 
 本页由 `docs/make_cli.py` 从程序自带的帮助生成，请勿手改。用法举例见 [中文说明](../README.zh-CN.md)。
 
+自备文件的写法：[自拟的子主题（.toml）](../README.zh-CN.md#taxonomy分类)、[复核表](../README.zh-CN.md#review人工复核)、
+[标准答案，以及成绩下限是什么](../README.zh-CN.md#evaluate打分)。
+
 各命令的退出码：0 完成；1 出错（说明应是什么、得到什么、怎么办）；2 用法不对；3 部分完成（逐个列出失败的文件）。
 """
 

@@ -109,7 +109,7 @@ class Adapter:
                 keys=held["keys"],
                 manifest=manifest,
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise EncoderError(
                 f"读不出适配器 {folder}：{error}；请重新取得该文件夹，或运行 jixiao train --adapter 重新训练"
             ) from error

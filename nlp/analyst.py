@@ -85,8 +85,9 @@ class Analyst:
         given = {passage.id for passage in report.passages if passage.role is not None}
         settled = [link for link in report.links if link.problem in given]
         tags = self.tagger.predict([_sample(passage) for passage in report.passages], vectors)
-        tags = inherit_topics(report.passages, tags, settled)
-        tags = [_decided(decided or {}, passage) or tag for passage, tag in zip(report.passages, tags, strict=True)]
+        known = [_decided(decided or {}, passage) for passage in report.passages]
+        tags = inherit_topics(report.passages, _put(known, tags), settled)
+        tags = _put(known, tags)  # a measure that was judged by itself keeps its own topic
         links = (*settled, *link_measures(report.passages, tags, vectors))
         return TaggedReport(replace(report, links=links), tuple(tags))
 
@@ -142,6 +143,10 @@ def _packed_tagger() -> Path:
 
 def _sample(passage: Passage) -> Sample:
     return Sample(passage.text, path_of(passage), role=passage.role)
+
+
+def _put(known: Sequence[Tags | None], tags: Sequence[Tags]) -> list[Tags]:
+    return [decided or tag for decided, tag in zip(known, tags, strict=True)]
 
 
 def _decided(decided: Mapping[str, Correction], passage: Passage) -> Tags | None:

@@ -62,10 +62,11 @@ def draw_scores(scores: SetScores, path: Path) -> None:
             axes.set_title(f"{name}  准确率 {score.accuracy:.1%}  宏平均 F1 {score.macro_f1:.3f}")
         lines = [
             f"{number:2}. 应为{label_name(of.question, of.expected)}，判为{label_name(of.question, of.found)}"
-            f"（{of.score:.2f}）：{of.text[:52]}"
+            f"（{of.score:.2f}）：{' '.join(of.text.split())[:52]}"
             for number, of in enumerate(scores.worst, 1)
         ]
-        below.text(0.02, 0.98, "错得最离谱的条目\n" + "\n".join(lines), va="top", fontsize=8, linespacing=1.6)
+        told = "错得最离谱的条目\n" + "\n".join(lines)
+        below.text(0.02, 0.98, told, va="top", fontsize=8, linespacing=1.6, parse_math=False)
 
 
 def _confusion(axes: Any, score: Score, names: list[str]) -> None:

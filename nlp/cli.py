@@ -398,6 +398,8 @@ def evaluate(
     from nlp.evaluation import evaluate_project, evaluate_sets
     from nlp.views import verdict_view
 
+    if sets and pin is not None:
+        raise InvalidInputError("--pin 只用于项目语料的成绩，不能与 --set 同用")
     verdict = evaluate_sets(sets) if sets else evaluate_project(pin, whisper)
     if chart is not None:
         from nlp.charts import draw_scores

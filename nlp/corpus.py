@@ -128,7 +128,7 @@ def read_labelled(paths: Iterable[Path]) -> tuple[Labelled, ...]:
 
 def _items(path: Path) -> Iterator[Labelled]:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")  # splitlines would also part a line at signs inside its text
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"读不出 {path}（{error}）；应为 UTF-8 的 JSON Lines") from error
     for number, line in enumerate(lines, 1):
@@ -137,7 +137,7 @@ def _items(path: Path) -> Iterator[Labelled]:
         try:
             item = json.loads(line)
             sample = Sample(
-                text=item["text"],
+                text=_text(item["text"]),
                 path=tuple(item.get("path") or ()),
                 role=Role(item["role"]),
                 primary=Topic(item["primary"]) if item.get("primary") else None,
@@ -153,6 +153,12 @@ def _items(path: Path) -> Iterator[Labelled]:
         yield Labelled(sample, *rest)
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text 应为文字，而不是 {value}")
+    return value
+
+
 def statistics(folder: Path, second: Path | None = None) -> Statistics:
     """Return the counts of a labelled corpus.
 
@@ -166,6 +172,8 @@ def statistics(folder: Path, second: Path | None = None) -> Statistics:
     """
     paths = corpus_files(folder)
     items = read_labelled(paths)
+    if not items:
+        raise NotFoundError(f"{folder} 的标注文件里没有一条标注；请指明标注语料的文件夹")
     samples = [item.sample for item in items]
     quiet = [s for s in samples if s.role is not None and not s.role.has_topic]
     texts = [core(sample.text) for sample in samples]
@@ -225,17 +233,32 @@ def _shingles(text: str) -> list[str]:
 
 def _agreement(folder: Path) -> Agreement | None:
     """Return how far the blind labels agree with what the labels were before disagreements were settled."""
-    answers = [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.open(encoding="utf-8")]
+    answers = [answer for path in sorted(folder.glob("*.jsonl")) for answer in _answers(path)]
     if not answers:
         return None
-    roles = [(answer["first_role"], answer["role"]) for answer in answers]
-    topics = [(answer["first_primary"], answer["primary"]) for answer in answers]
-    topics = [pair for pair in topics if all(pair)]
-    return Agreement(
-        n=len(roles),
-        role_kappa=float(cohen_kappa_score(*zip(*roles, strict=True))),
-        role_share=sum(a == b for a, b in roles) / len(roles),
-        n_topic=len(topics),
-        topic_kappa=float(cohen_kappa_score(*zip(*topics, strict=True))),
-        topic_share=sum(a == b for a, b in topics) / len(topics),
-    )
+    roles = [(str(first), str(role)) for first, role, _, _ in answers]
+    topics = [(str(first), str(topic)) for _, _, first, topic in answers if first and topic]
+    role_kappa, role_share = _agreeing(roles)
+    topic_kappa, topic_share = _agreeing(topics)
+    return Agreement(len(roles), role_kappa, role_share, len(topics), topic_kappa, topic_share)
+
+
+def _answers(path: Path) -> Iterator[tuple[Role, Role, Topic | None, Topic | None]]:
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line)
+            first, second = (Topic(item[key]) if item[key] else None for key in ("first_primary", "primary"))
+            yield Role(item["first_role"]), Role(item["role"]), first, second
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidInputError(
+                f"{path} 第 {number} 行读不懂（{error}）；每行应是含 id、role、primary、first_role、first_primary 的 JSON"
+            ) from error
+
+
+def _agreeing(pairs: Sequence[tuple[str, str]]) -> tuple[float, float]:
+    """Return κ and share; where all answers are one and the same, chance alone would agree too, and both are 1."""
+    if len({label for pair in pairs for label in pair}) < 2:  # noqa: PLR2004
+        return 1.0, 1.0
+    return float(cohen_kappa_score(*zip(*pairs, strict=True))), sum(a == b for a, b in pairs) / len(pairs)

@@ -108,7 +108,12 @@ def score_held_out(corpus: Path, folder: Path) -> SetScores:
 
 
 def score_samples(name: str, samples: Sequence[Sample], analyst: Analyst) -> SetScores:
-    """Return the scores of today's tagger on labelled passages that it has not learnt from."""
+    """Return the scores of today's tagger on labelled passages that it has not learnt from.
+
+    Raises:
+        InvalidInputError: If there is no passage, or one has no role.
+    """
+    _check_gold(name, samples)
     vectors = analyst.encoder.encode([core(sample.text) for sample in samples])
     tagger = analyst.tagger
     chances = tagger.chances(samples, vectors)
@@ -147,10 +152,9 @@ def score_set(name: str, samples: Sequence[Sample], said: HeldOut, codes: Sequen
         codes: Subtopics in the order of the columns.
 
     Raises:
-        InvalidInputError: If a passage has no role.
+        InvalidInputError: If there is no passage, or one has no role.
     """
-    if not samples or any(sample.role is None for sample in samples):
-        raise InvalidInputError(f"{name} 里没有条目，或有条目没有角色；每条都要有 role")
+    _check_gold(name, samples)
     roles = np.array([ROLES.index(sample.role) for sample in samples if sample.role])
     topical = np.array([i for i, sample in enumerate(samples) if sample.primary is not None], dtype=np.int64)
     topics = np.array([TOPICS.index(samples[i].primary) for i in topical if samples[i].primary], dtype=np.int64)
@@ -168,6 +172,11 @@ def score_set(name: str, samples: Sequence[Sample], said: HeldOut, codes: Sequen
         subtopic_accuracy=round(sum(right) / len(right), 4) if right else None,
         worst=tuple(sorted(mistakes, key=lambda mistake: -mistake.score)[:_WORST]),
     )
+
+
+def _check_gold(name: str, samples: Sequence[Sample]) -> None:
+    if not samples or any(sample.role is None for sample in samples):
+        raise InvalidInputError(f"{name} 里没有条目，或有条目没有角色；每条都要有 role")
 
 
 def _score(chances: NDArray[Any], gold: NDArray[np.int64], labels: Sequence[str]) -> Score:

@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Generic, TypeVar
 
 from nlp.errors import InvalidInputError
 from nlp.outline import chinese_number, find_mark
 from nlp.records import Identity, Kind, Level, Line, Region
-from nlp.regions import complete_region, has_place, level_of, merge_regions, replace_region, split_region
+from nlp.regions import complete_region, has_place, level_of, merge_regions, replace_region, split_region, township_of
 from nlp.text import Text, clean, in_grid
 
 T = TypeVar("T")
@@ -50,6 +51,18 @@ _NOT_A_NAME = re.compile(
     r"^(?:各|本|我|该|全|相关|有关|上级|主管|预算|填报|项目|业务|评价|内设|所属|下属|其他|根据|按照)|单位名称|部门名称|财政部门$"
 )
 _ADDRESSEE = re.compile(r"[^，。；]{2,30}[：:]")
+# An office within a department, that signs for the whole.
+_INNER_OFFICE = re.compile(
+    r"(?<=[局厅])(?:综合)?办公室$"
+    r"|(?<=[局厅委会院])[^局厅委会院]{0,4}(?:财务|计财|规财|综合|人事|审计|预算|绩效)[^局厅委会院办]{0,4}[处科股室]$"
+)
+_FINANCE_OFFICE = re.compile(r"(?P<place>[一-龥]{2,14}[省市县区州旗])财政[局厅][：:]")
+# What stands behind the name of a place and before the one it lies in; hill country and new estates are none.
+_LIES_IN = (
+    r"(?:(?:隶属|位于|地处|坐落)(?:于|在)?(?![一-龥]{0,6}(?:山|林|库|新)区)(?P<of>[一-龥]{3,20})"
+    r"|在(?P<at>[一-龥]{2,15}?[县区市])(?=最?[东南西北中]|城|境))"
+)
+_BEFORE_OWN = r"(?<![一-龥])(?:根据|按照|依据|关于|[对向由经在为受])?(?P<above>[一-龥]{2,12}?[市州县区])"
 _SEAL = re.compile(r"[（(](?:盖章|公章|签章|加盖公章|章)[）)]")
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (Kind.AUDIT, re.compile(r"审计.{0,30}(整改|问题|结果|报告)|整改(情况|台账|清单)|问题(清单|台账|整改)")),
@@ -75,6 +88,7 @@ _OPENING = 12
 _HEADER = 60
 _CLOSING = 12
 _SHORTEST_NAME = 3
+_READ_FOR_PLACES = 20_000  # characters
 _LONGEST_SIGNATURE = 40
 
 
@@ -198,8 +212,9 @@ def _titles(places: _Places) -> Iterator[_Clue[str]]:
 def _departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
     """Yield the department: the first that is named, in the form that best serves to count it over the years.
 
-    A bare name ("教育局") gives way to one with its place ("棠溪县教育局"), and a name with all the places above it
-    ("汐州市砚池区卫生健康局") to the short one, where the report, its file or its folder has it so.
+    A bare name ("教育局") gives way to one with its place ("棠溪县教育局"), a shortened one ("人社局") to the whole one,
+    and a name with all the places above it ("汐州市砚池区卫生健康局") to the short one, where the report, its file or its
+    folder has it so.
     """
     found = list(_named_departments(places, text))
     if not found:
@@ -207,7 +222,25 @@ def _departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
     same = [clue for clue in found if clue.value.endswith(found[0].value) or found[0].value.endswith(clue.value)]
     placed = [clue for clue in same if has_place(clue.value)]
     named = [clue for clue in placed if clue.source != "text"] or placed
-    yield min(named, key=lambda clue: len(clue.value), default=found[0])
+    best = min(named, key=lambda clue: len(clue.value), default=found[0])
+    yield next((clue for clue in found if _shortens(best.value, clue.value)), best)
+
+
+def _shortens(short: str, whole: str) -> bool:
+    """Return whether a name is another one's, with one character left of each of its words.
+
+    >>> _shortens("棠溪县人社局", "棠溪县人力资源和社会保障局"), _shortens("棠溪县农业局", "棠溪县农业农村局")
+    (True, False)
+    """
+    (place, name), (whole_place, whole_name) = split_region(short), split_region(whole)
+    left = iter(whole_name)
+    return (
+        place in {Region(), whole_place}
+        and name[:1] == whole_name[:1]
+        and all(char in left for char in name)
+        and not any(a + b in whole_name for a, b in pairwise(name[:-1]))
+        and len(name) >= _SHORTEST_NAME
+    )
 
 
 def _named_departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
@@ -217,7 +250,7 @@ def _named_departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
         if (match := _FIELD.match(text.of(line))) and (name := _department_in(match.group("value"))):
             yield _Clue(name, _place_of(line))
     for words in places.signature:
-        if name := _department_in(words, whole=True):
+        if name := _department_in(_INNER_OFFICE.sub("", words), whole=True):
             yield _Clue(name, "signature")
     for words, source in places.names():
         if name := _department_in(words):
@@ -346,6 +379,12 @@ def _region(taken: dict[str, str], said: Overrides, department: str | None, plac
         if merged != region:
             sources.append(source)
             region = merged
+    township = township_of(department or "")
+    for words in _stated_places([township, region.county, region.city], text):
+        merged = merge_regions(region, split_region(words)[0], inner=township is not None)
+        if merged != region:
+            sources.append("text")
+            region = merged
     full = complete_region(region)
     if full != region:
         sources.append("region table")
@@ -358,8 +397,21 @@ def _region(taken: dict[str, str], said: Overrides, department: str | None, plac
     return full
 
 
+def _stated_places(own: Iterable[str | None], text: Text) -> Iterator[str]:
+    """Yield the places that a report says its own places lie in, or puts before them, or reports to."""
+    names = [name for name in own if name]
+    opening = text.text[:_READ_FOR_PLACES]
+    subjects = "|".join([*names, "[我本][镇乡县区市]"])
+    yield from (match["of"] or match["at"] for match in re.finditer(f"(?:{subjects}){_LIES_IN}", opening))
+    yield from (match["above"] for name in names for match in re.finditer(_BEFORE_OWN + name, opening))
+    lines = (text.of(line) for line in text.lines[:_OPENING])
+    yield from (match["place"] for line in lines if (match := _FINANCE_OFFICE.fullmatch(line)))
+
+
 def _province_mentions(text: str) -> list[re.Match[str]]:
-    return list(re.finditer(r"(?<![一-龥])[一-龥]{2,3}(?:省|自治区)[一-龥]{2,7}?(?:市|州|县|区)", text[:20_000]))[:3]
+    return list(
+        re.finditer(r"(?<![一-龥])[一-龥]{2,3}(?:省|自治区)[一-龥]{2,7}?(?:市|州|县|区)", text[:_READ_FOR_PLACES])
+    )[:3]
 
 
 # --------------------------------------------------------------------------------------------------------------- meta.csv

@@ -152,18 +152,30 @@ def _fit_heads(features: Any, labels: _Labels, strength: float) -> dict[str, Lay
     """Return weights and biases of the four heads over some features."""
     heads = {name: _softmax_layer(features, getattr(labels, name), strength) for name in _SOFTMAX}
     topical = np.flatnonzero(labels.primary >= 0)
-    models = [_regression(strength).fit(features[topical], column) for column in labels.present[topical].T]
-    weights = np.stack([model.coef_[0] for model in models], axis=1)
-    return {**heads, "present": (weights, np.array([model.intercept_[0] for model in models]))}
+    layers = [_sigmoid_layer(features[topical], column, strength) for column in labels.present[topical].T]
+    return {**heads, "present": (np.stack([w for w, _ in layers], axis=1), np.array([bias for _, bias in layers]))}
+
+
+def _sigmoid_layer(features: Any, present: Ints, strength: float) -> tuple[NDArray[Any], float]:
+    """Return weights and bias; where all samples or none have the topic, only how sure that many make us."""
+    if present.min() == present.max():
+        sure = float(np.log(2 * len(present)))
+        return np.zeros(features.shape[1]), sure if present[0] else -sure
+    model = _regression(strength).fit(features, present)
+    return model.coef_[0], float(model.intercept_[0])
 
 
 def _softmax_layer(features: Any, labels: Ints, strength: float) -> Layer:
     """Return weights and biases with a column for every class; one that has no sample is never chosen."""
     known = np.flatnonzero(labels >= 0)
-    model = _regression(strength).fit(features[known], labels[known])
     classes = int(labels.max()) + 1
     weights, bias = np.zeros((features.shape[1], classes)), np.full(classes, _NEVER)
-    weights[:, model.classes_], bias[model.classes_] = model.coef_.T, model.intercept_
+    there = np.unique(labels[known])
+    bias[there] = 0.0
+    if len(there) > 1:
+        model = _regression(strength).fit(features[known], labels[known])
+        columns = there[-len(model.coef_) :]  # of two classes, scikit-learn weighs the second alone
+        weights[:, columns], bias[columns] = model.coef_.T, model.intercept_
     return weights, bias
 
 
@@ -212,6 +224,7 @@ def _held_out_logits(
 def _scores(samples: Sequence[Sample], labels: _Labels, chances: dict[str, Floats]) -> Scores:
     topical, detailed = labels.primary >= 0, labels.subtopic >= 0
     roles, primaries = chances["role"].argmax(axis=1), chances["primary"].argmax(axis=1)
+    right = chances["subtopic"][detailed].argmax(axis=1) == labels.subtopic[detailed] if detailed.any() else np.zeros(1)
     return Scores(
         n=len(samples),
         groups=len({sample.group for sample in samples}),
@@ -219,7 +232,7 @@ def _scores(samples: Sequence[Sample], labels: _Labels, chances: dict[str, Float
         role_macro_f1=float(f1_score(labels.role, roles, average="macro")),
         topic_accuracy=float((primaries == labels.primary)[topical].mean()),
         topic_macro_f1=float(f1_score(labels.primary[topical], primaries[topical], average="macro")),
-        subtopic_accuracy=float((chances["subtopic"].argmax(axis=1) == labels.subtopic)[detailed].mean()),
+        subtopic_accuracy=float(right.mean()),
         role_ece=calibration_error(chances["role"], labels.role),
         topic_ece=calibration_error(chances["primary"][topical], labels.primary[topical]),
     )
@@ -232,6 +245,10 @@ def _temperature(logits: Floats, labels: Ints) -> float:
         Guo et al., On Calibration of Modern Neural Networks, 2017 (its temperature is the reciprocal).
     """
     known = np.flatnonzero(labels >= 0)
+    # What the copy that was asked had never seen says nothing of how sure it should be.
+    known = known[logits[known, labels[known]] > _NEVER / 2]
+    if not len(known):
+        return 1.0
 
     def loss(log_scale: float) -> float:
         chances = log_softmax(logits[known] * np.exp(log_scale), axis=1)

@@ -521,6 +521,7 @@ class Library:
             found = [f for f in self._store.passages(rows) if key_of(f.passage.text, path_of(f.passage)) in keyed]
             for report_id in dict.fromkeys(f.report.id for f in found):
                 self._retag(report_id, encode_anew=False)
+            self._refresh_index()
         return len(found)
 
     def corrected_samples(self) -> list[Sample]:

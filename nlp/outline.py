@@ -234,7 +234,7 @@ def _mark_of(text: Text, line: Line) -> Mark | None:
 
 
 def _is_unnumbered_heading(words: str, line: Line) -> bool:
-    if len(words) > _LONGEST_HEADING or words[-1] in "。；，、":
+    if len(words) > _LONGEST_HEADING or words[-1] in "。；，、" or heads()["site"].match(words):
         return False
     if line.heading is not None or re.fullmatch(r"【[^】]{2,20}】", words):
         return True

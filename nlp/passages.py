@@ -1,8 +1,8 @@
 """Paragraphs and table cells cut into findings, each with the headings above it and the words that lead into it.
 
 The unit is one finding: "一是…；二是…" become passages of their own; in sections that state problems, causes or measures
-a paragraph without a number is parted at each ；, and any paragraph that turns from a fault to its cause or its remedy,
-or gives one fault with its cause after another, is cut there.
+a paragraph without a number is parted at each ； (among causes at each full stop too), and any paragraph that turns
+from a fault to its cause or its remedy, or gives one fault with its cause after another, is cut there.
 What is cut away nowhere gets lost: the report's text is stored whole, and every passage is a slice of it.
 """
 
@@ -26,7 +26,10 @@ _COUNTERS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (re.compile(rf"{_AFTER}(?:主要)?([{_ORDINALS}])(?:是|则是|方面是)"), tuple(_ORDINALS)),
     (re.compile(rf"{_AFTER}第([{_ORDINALS}])[，,、]"), tuple(_ORDINALS)),
     (re.compile(r"([①-⑳])"), tuple("①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳")),
-    (re.compile(rf"{_AFTER}(首先|其次|再次|再者|最后)[，,]?"), ("首先", "其次", "再次", "最后")),
+    (
+        re.compile(rf"{_AFTER}(首先|其次|再次|再者|(?<=[。；;])然后|最后)[，,]?"),
+        ("首先", "其次", "再次", "再者", "然后", "最后"),
+    ),
 )
 _DIGIT_COUNTERS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (re.compile(rf"{_AFTER}[（(]([1-9])[）)]"), tuple("123456789")),
@@ -34,14 +37,36 @@ _DIGIT_COUNTERS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (re.compile(rf"{_AFTER}([1-9])(?:[、．]|\.(?!\d))"), tuple("123456789")),
 )
 _TURN = re.compile(
-    r"(?P<measure>(?:下一步|下步|下阶段|今后|接下来|为此|对此|针对(?:此|上述|以上|该|这)|建议|拟(?:于|在)|整改(?:情况|措施|结果)[：:]|改进措施[：:]))"
-    r"|(?P<cause>(?:分析其原因|究其原因|(?:主要|具体|问题)?原因(?:分析)?(?:是|为|在于|[：:])|(?:主要)?原因有|造成(?:上述|这一)|产生(?:上述|该)))"
+    r"(?P<measure>下一步|下步|下阶段|今后|接下来|为此|对此|针对(?:此|上述|以上|该|这)|建议|拟(?:于|在)"
+    r"|(?:整改(?:情况|措施|结果)?|(?:改进)?措施|对策)[：:])"
+    r"|(?P<cause>分析其原因|究其原因|(?:主要|具体|问题)?原因(?:分析)?(?:是|为|在于|[：:])|(?:主要)?原因有|造成(?:上述|这一)|产生(?:上述|该))"
+    r"|(?P<problem>(?:存在)?问题[：:])"
+)
+# Turns only where a fault is what a paragraph begins with: elsewhere such words turn nothing.
+_TURN_FROM_FAULT = re.compile(
+    r"(?P<measure>[我本][一-龥]{0,6}?[省市县区乡镇厅局委院校办部位心道们](?:现?已|拟|将(?![^，。；]*(?:用于|列支|挪)))"
+    r"|拟[从由对将按与]|[以往]后|责[令成]|已(?:责[令成]|督促|要求|制定|出台|印发|修订|退回|收回|追回|上缴))"
+    r"|(?P<cause>[^，。；]{0,20}(?:原因|成因|根源|根子|症结)(?:还|也|主要|则)?(?:是|在)|主要(?:是|系|由于|因为|在于)"
+    r"|[^，。；]{2,12}解释[称说]|[^，。；]{0,12}普遍认为)"
+)
+# A sentence without a subject says what is done: a remedy, where the heading promises remedies beside the faults.
+_REMEDY = re.compile(
+    r"(?:建立|健全|完善|修订|制定|出台|规范|统一|严格|加强|强化|加大|加快|压实|明确|推行|实行|组织|督促|清理|盘活|核减|补办|新建"
+    r"|细化|聘请|委托|会同|协调|争取|已向|请|由(?!于|此))(?![^，。；]*(?:[不未没无欠缺弱差慢低]|有待|滞后))"
 )
 # A sentence that states a fault and its cause; where one follows another, each is a finding.
 _EXPLAINS = re.compile(
     r"，(?:[^，。；]{0,6})?(?:主要是|(?:原因|根子|根源|症结)(?:主要)?(?:是|在于)|(?:是|系)(?:因为|由于)|源于|归因于)"
+    r"|(?:成因|症结|根源)(?:还|主要)?(?:是|在)|与[^。；]{4,60}(?:有关|关系)[，。；]"
 )
-_BULLET = re.compile(r"[—\-•·●■◆▪①-⑳]")
+_BULLET = re.compile(rf"[—\-•·●■◆▪①-⑳]|(?:问题)?[{_ORDINALS}](?:是|[，,])")
+_LABEL = re.compile(r"[^，。；：:]{2,12}[：:]")
+# A claim in front of what bears it out ("绩效指标偏重过程：…；…"), and not the announcement of a list.
+_HEADED = re.compile(r"[^，。；：:]{4,20}(?<![有下面题足是为于括在因])[：:。](?=.)")
+# The beginning of a sentence that goes on with the cause that the one before it gives.
+_GOES_ON = re.compile(
+    r"因此|因而|由此|致使|导致|从而|结果|这|该|上述|其(?!他|它|次|余|中)|甚至|特别是|尤其|比如|例如|其中|但|然而"
+)
 _DATED = re.compile(r"(?:19|20)\d\d年(?!度?预算法)")
 _SHORTEST_FINDING = 6
 _SHORTEST_LEAD = 12
@@ -74,7 +99,7 @@ def cut_passages(text: Text, outline: Outline, report_id: str, taken: Sequence[S
             found.extend(_row_findings(text, line, path, tables))
             continue
         body = outline.bodies.get(index)
-        if body == line.end:
+        if body == line.end or heads()["site"].match(text.of(line)):
             continue
         if (
             index == 0
@@ -120,6 +145,8 @@ def section_role(path: Sequence[str]) -> str | None:
     'cause'
     >>> section_role(["六、存在的问题及改进措施"])
     'problem+measure'
+    >>> section_role(["八、产生问题的原因"]), section_role(["九、打算怎么改"])
+    ('cause', 'measure')
     """
     for heading in reversed(path):
         mark = find_mark(heading)
@@ -128,7 +155,7 @@ def section_role(path: Sequence[str]) -> str | None:
         if "problem" in says and "measure" in says and not words.startswith("问题整改"):
             return "problem+measure"
         if says:
-            return "cause" if says == ["problem", "cause"] and words.startswith("原因") else says[0]
+            return "cause" if "cause" in says and heads()["cause_alone"].search(words) else says[0]
     return None
 
 
@@ -138,16 +165,20 @@ def section_role(path: Sequence[str]) -> str | None:
 def _findings(text: Text, line: Line, body: int | None, path: Sequence[str]) -> Iterator[tuple[Span, str]]:
     """Yield the spans of a paragraph's findings, each with its lead."""
     start, end = line.start, line.end
-    states = section_role(path) is not None or (body is not None and section_role([text.text[start:body]]) is not None)
     mark = find_mark(text.of(line))
-    counters = _COUNTERS + _DIGIT_COUNTERS if states else _COUNTERS
+    role = section_role(path)
+    label = _LABEL.match(text.text, start, end) if role and mark is None else None
+    announced = section_role([text.text[start : body or (label.end() if label else start)]])
+    role = announced or role
+    counters = _COUNTERS + _DIGIT_COUNTERS if role else _COUNTERS
     items = _counted(text.text, start + (mark.width if mark else 0), end, counters)
     if not items and mark is not None and mark.value == 1:  # the line's own mark may be the first of those within it
         items = _counted(text.text, start, end, counters)
     if not items:
-        announced = body is not None and section_role([text.text[start:body]]) is not None
-        is_item = (mark is not None and not announced) or _BULLET.match(text.text, start) is not None
-        yield from _turns(text.text, start, end, "", states=states, parts=states and not is_item)
+        is_item = announced is None and (
+            mark or _BULLET.match(text.text, start) or _HEADED.match(text.text, start, end)
+        )
+        yield from _turns(text.text, start, end, "", role=role, parts=bool(role and not is_item))
         return
     lead = trim(text.text, start, items[0][0])
     lead_text = text.text[slice(*lead)]
@@ -155,11 +186,10 @@ def _findings(text: Text, line: Line, body: int | None, path: Sequence[str]) -> 
         r"(主要)?(表现|体现|存在|包括|有|是|为|以下|如下|方面|问题|在|几个|几点|其中)*[：:，,]?$", "", lead_text
     )
     if len(bare) >= _SHORTEST_LEAD and (body is None or lead[1] > body + 1):
-        yield from _turns(text.text, *lead, "", states=states, parts=False)
-    head = text.text[start:body] if body is not None else lead_text
-    introduction = head.strip("：:，,。 ")[-80:]
+        yield from _turns(text.text, *lead, "", role=role, parts=False)
+    introduction = (text.text[start:body] if body is not None else lead_text).strip("：:，,。 ")[-80:]
     for begin, stop in items:
-        yield from _turns(text.text, begin, stop, introduction, states=states, parts=False)
+        yield from _turns(text.text, begin, stop, introduction, role=role, parts=False)
 
 
 def _counted(
@@ -183,7 +213,7 @@ def _is_next(word: str, ordinals: Sequence[str], count: int) -> bool:
     return ordinals[count] == word
 
 
-def _turns(text: str, start: int, end: int, lead: str, *, states: bool, parts: bool) -> Iterator[tuple[Span, str]]:
+def _turns(text: str, start: int, end: int, lead: str, *, role: str | None, parts: bool) -> Iterator[tuple[Span, str]]:
     """Yield the findings of a span, cut where one ends and another begins.
 
     Args:
@@ -191,19 +221,21 @@ def _turns(text: str, start: int, end: int, lead: str, *, states: bool, parts: b
         start: Where the span begins.
         end: Where it ends.
         lead: What introduces it.
-        states: Whether its section states problems, causes or measures.
-        parts: Whether a ； parts findings; it does not within an item that has a number of its own.
+        role: What its section states: problems, causes or measures.
+        parts: Whether a ；, and among causes a full stop, parts findings; neither does within an item that has a
+            number of its own.
     """
     sentences = [trim(text, *span) for span in split_spans(text, start, end, "。！？；;" if parts else "。！？")]
     if not sentences:
         return
-    dated = states and sum(_DATED.match(text, a) is not None for a, _ in sentences) > 1 and _DATED.match(text, start)
+    dated = role and sum(_DATED.match(text, a) is not None for a, _ in sentences) > 1 and _DATED.match(text, start)
     begin = sentences[0][0]
-    current: str | None = _turn_of(text, sentences[0])
+    current: str | None = _turn_of(text, sentences[0], role)
     for before, after in pairwise(sentences):
-        turn = _turn_of(text, after)
-        parted = text[before[1] - 1] in "；;" and min(before[1] - begin, after[1] - after[0]) >= _SHORTEST_FINDING
-        explained = states and _EXPLAINS.search(text, *before) and _EXPLAINS.search(text, *after)
+        turn = _turn_of(text, after, role)
+        ends = text[before[1] - 1] in "；;" or (role == "cause" and not _GOES_ON.match(text, *after))
+        parted = parts and ends and min(before[1] - begin, after[1] - after[0]) >= _SHORTEST_FINDING
+        explained = role and _EXPLAINS.search(text, *before) and _EXPLAINS.search(text, *after)
         if (turn is not None and turn != current) or parted or explained or (dated and _DATED.match(text, after[0])):
             yield (begin, before[1]), lead
             begin = after[0]
@@ -212,8 +244,13 @@ def _turns(text: str, start: int, end: int, lead: str, *, states: bool, parts: b
         yield (begin, sentences[-1][1]), lead
 
 
-def _turn_of(text: str, span: Span) -> str | None:
+def _turn_of(text: str, span: Span, role: str | None) -> str | None:
+    """Return what a sentence turns to, as its first words tell: a problem, a cause or a measure."""
     match = _TURN.match(text, *span)
+    if match is None and role in {"problem", "problem+measure"}:
+        match = _TURN_FROM_FAULT.match(text, *span)
+    if match is None and role == "problem+measure":
+        return "measure" if _REMEDY.match(text, *span) else None
     return match.lastgroup if match else None
 
 
@@ -240,7 +277,7 @@ def _row_findings(
         # A row of figures ("30103 奖金 0.00") says nothing that anybody looks for; it stays in the text.
         characters = len(_CJK.findall(text.of(line)))
         if characters >= _SHORTEST_ROW and characters >= _LEAST_WORDS * len(re.sub(r"\s", "", text.of(line))):
-            yield (line.start, line.end), "", path, line.page
+            yield trim(text.text, line.start, line.end), "", path, line.page
         return
     seen: set[str] = set()
     for i in prose:

@@ -20,7 +20,7 @@ _TOWNSHIP_NAME = re.compile(r"[一-龥]{2,6}?(?:镇|乡|街道)(?=人民政府|�
 _PARTY = re.compile(r"^(?:中国共产党|中国共产主义青年团|中共|共青团)")
 # Words that end like a place and are none.
 _NO_PLACE = re.compile(
-    r"和|与|及|的|局|委|年|城市$|县市$|省市$|市区$|地区$|社区$|(?:示范|景|灾|片|校|库|园|保护|试验|功能|经济|牧|小|辖)区$|全[省市县区]$|本[省市县区]$|我[省市县区]$|各|该"
+    r"和|与|及|的|局|委|年|城市$|县市$|省市$|市区$|地区$|社区$|(?:示范|景|灾|片|校|库|园|保护|试验|功能|经济|牧|小|辖|丘陵|平原|高原|盆地|中心城|主城|老城)区$|全[省市县区]$|本[省市县区]$|我[省市县区]$|各|该"
 )
 
 
@@ -81,13 +81,23 @@ def split_region(name: str) -> tuple[Region, str]:
     return Region(province, city, county), rest
 
 
+def township_of(name: str) -> str | None:
+    """Return the town, township or street that a name begins with behind the places above it.
+
+    >>> township_of("青禾县柳溪镇人民政府"), township_of("青禾县教育局")
+    ('柳溪镇', None)
+    """
+    match = _TOWNSHIP_NAME.match(split_region(name)[1])
+    return match.group() if match else None
+
+
 def has_place(name: str) -> bool:
     """Return whether a name begins with the place that it belongs to.
 
     >>> [has_place(name) for name in ("渌口区自然资源局", "柳溪镇人民政府", "省教育厅", "自然资源局")]
     [True, True, False, False]
     """
-    return split_region(name)[0] != Region() or _TOWNSHIP_NAME.match(name) is not None
+    return split_region(name)[0] != Region() or township_of(name) is not None
 
 
 def _take(text: str, rank: str, patterns: tuple[re.Pattern[str], ...]) -> tuple[str | None, str]:
@@ -128,8 +138,11 @@ def _chain(county: _Place) -> tuple[str, str | None]:
     return _places()[parent.parent].name, parent.name
 
 
-def merge_regions(first: Region, second: Region) -> Region:
+def merge_regions(first: Region, second: Region, *, inner: bool = False) -> Region:
     """Return ``first`` with its gaps filled from ``second``, unless the two contradict each other.
+
+    A county is not put into a known province or city, whose own department it may be about, unless ``inner`` says that
+    the place looked for lies within a county.
 
     >>> merge_regions(Region(county="青禾县"), Region(province="云川省", city="望川市"))
     Region(province='云川省', city='望川市', county='青禾县')
@@ -137,7 +150,7 @@ def merge_regions(first: Region, second: Region) -> Region:
     pairs = ((first.province, second.province), (first.city, second.city), (first.county, second.county))
     if any(a and b and a != b for a, b in pairs):
         return first
-    if second.county and not first.county and (first.province or first.city):
+    if second.county and not first.county and (first.province or first.city) and not inner:
         return Region(first.province or second.province, first.city or second.city, None)
     return Region(*(a or b for a, b in pairs))
 

@@ -35,7 +35,7 @@ class _Line:
 
 def key_of(text: str, path: Sequence[str]) -> str:
     """Return what a decision is kept under: the same words below the same headings are decided once, in any report."""
-    return hashlib.sha256("\n".join((*path, text)).encode()).hexdigest()
+    return hashlib.sha256("\n".join((*path, text.strip())).encode()).hexdigest()
 
 
 def path_of(passage: Passage) -> tuple[str, ...]:

@@ -124,6 +124,7 @@ _DERIVED = (
         "ORDER BY l.problem, l.measure"
     ),
 )
+_TRIMMED = "trim(text, char(9, 10, 13, 32, 12288))"
 _NAMED_REPORTS = 3  # as many reports are named in one line of a check
 _TROUBLES = {
     sqlite3.SQLITE_BUSY: "报告库正被另一个程序占用（{error}）；请稍后再试",
@@ -501,12 +502,14 @@ class Store:
         }
 
     def rows_of_text(self, texts: Sequence[str]) -> list[int]:
-        """Return the keys of the passages that have one of these texts, in order."""
+        """Return the keys of the passages that have one of these texts, white space at the ends aside, in order."""
         found: set[int] = set()
         for begin in range(0, len(texts), _CHUNK):
-            chunk = list(texts[begin : begin + _CHUNK])
+            chunk = [text.strip() for text in texts[begin : begin + _CHUNK]]
             marks = ",".join("?" * len(chunk))
-            found.update(row[0] for row in self._db.execute(f"SELECT row FROM passages WHERE text IN ({marks})", chunk))  # noqa: S608  only question marks
+            found.update(
+                row[0] for row in self._db.execute(f"SELECT row FROM passages WHERE {_TRIMMED} IN ({marks})", chunk)
+            )  # noqa: S608  only question marks
         return sorted(found)
 
     def sweep(self) -> None:

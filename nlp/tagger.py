@@ -116,7 +116,10 @@ class Vocabulary:
         """Return the vocabulary of samples: terms that at least two of them have."""
         vocabulary = cls(_vectorizer(_text_terms), _vectorizer(_path_terms))
         vocabulary.text.fit([core(sample.text) for sample in samples])
-        vocabulary.path.fit([_path_of(sample) for sample in samples])
+        try:
+            vocabulary.path.fit([_path_of(sample) for sample in samples])
+        except ValueError:  # no two samples share a heading, and a vocabulary has to have a term
+            vocabulary.path.fit(["问题"] * 2)
         return vocabulary
 
     def terms(self, samples: Sequence[Sample]) -> sparse.csr_array:
@@ -240,9 +243,8 @@ class Tagger:
         words, contrast = self._spoken[name]
         inside = slice(terms.indptr[row], terms.indptr[row + 1])
         weights = terms.data[inside] * contrast[terms.indices[inside], column]
-        best = np.argsort(-weights)[:count]
-        found = [(words[terms.indices[inside][place]], float(weights[place])) for place in best]
-        return tuple(Evidence(word, round(weight, 4)) for word, weight in found if weight > 0)
+        best = [place for place in np.argsort(-weights)[:count] if weights[place] > 0]
+        return tuple(Evidence(words[terms.indices[inside][p]], round(float(weights[p]), 4)) for p in best)
 
     @cached_property
     def _spoken(self) -> dict[str, tuple[list[str], Matrix]]:
@@ -299,8 +301,8 @@ class Tagger:
         """
         try:
             manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-            for name, expected in manifest["files"].items():
-                if name not in _FILES or _sha256(folder / name) != expected:
+            for name in _FILES:
+                if _sha256(folder / name) != manifest["files"][name]:
                     raise TaggerError(
                         f"标注模型 {folder / name} 与清单不符（文件被改动或损坏）；请运行 jixiao train 重新训练"
                     )
@@ -308,9 +310,7 @@ class Tagger:
             vocabulary = json.loads((folder / _FILES[1]).read_text("utf-8"))
             heads = {name: _head(arrays, name) for name in HEADS}
             subtopics = tuple((code, Topic(topic)) for code, topic in vocabulary["subtopics"])
-        except (OSError, ValueError, KeyError) as error:
-            if isinstance(error, TaggerError):
-                raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise TaggerError(f"读不出标注模型 {folder}：{error}；请运行 jixiao train 重新训练") from error
         terms = Vocabulary(
             _restored(_text_terms, vocabulary["text"], arrays["text.idf"]),
@@ -327,15 +327,15 @@ def load_held_out(folder: Path) -> HeldOut:
     """
     try:
         arrays = safetensors.numpy.load_file(folder / _FILES[2])
-    except (OSError, ValueError) as error:
+        return HeldOut(*(arrays[name].astype(np.float32) for name in ("roles", "topics", "subtopics")))
+    except (OSError, KeyError, safetensors.SafetensorError) as error:
         raise TaggerError(f"读不出 {folder / _FILES[2]}：{error}；请运行 jixiao train 重新训练") from error
-    return HeldOut(*(arrays[name].astype(np.float32) for name in ("roles", "topics", "subtopics")))
 
 
 def calibrated(name: str, logits: NDArray[np.float64], scale: float, shift: float) -> NDArray[np.float64]:
     """Return the probabilities for a head's logits: each topic by itself for ``present``, one of all for the others."""
     moved = logits * scale + shift
-    return np.asarray(expit(moved) if name == "present" else softmax(moved, axis=1))
+    return np.asarray(expit(moved) if name == "present" else softmax(moved, axis=1)) if moved.size else moved
 
 
 def _head(arrays: dict[str, NDArray[Any]], name: str) -> Head:

@@ -109,7 +109,7 @@ def read_subtopics(path: Path) -> tuple[Subtopic, ...]:
     try:
         items = tomllib.loads(path.read_text("utf-8"))["subtopic"]
         entries = tuple(_subtopic(item) for item in items)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         topic_codes = "、".join(Topic)
         raise InvalidInputError(
             f"{path} 不是可用的分类文件（{error}）；应为 UTF-8 的 TOML，每个 [[subtopic]] 有 topic（{topic_codes} 之一）、"

@@ -7,6 +7,7 @@ spaces, and joins lines that were broken in mid-sentence. All offsets of the pac
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,11 +21,12 @@ _WIDE = CJK + "，。；：！？、（）《》“”‘’【】〔〕〈〉�
 END_MARKS = "。！？；：!?;:…"
 _MID_MARKS = "，、,（《“〔【—"
 _CLOSERS = "”’）)》】〕」"
+_NO_BEGINNING = "，。；：！？、）》】〕”"  # a line that begins with one is the rest of another
 
 _DEBRIS = re.compile(
     r"\[(?:bookmark|hyperlink|field|image|picture|ole)[^\]]{0,200}\]"
     r"|\b(?:HYPERLINK|PAGEREF|EMBED|INCLUDEPICTURE|MERGEFORMAT|TOC)\b(?:\s+(?:\\[a-z]+|_Toc\d+|\"[^\"]*\"|[\w.]+(?=\s|$)))+"
-    r"|OLE_LINK\d+|_GoBack\b",
+    r"|OLE_LINK\d+|_GoBack\b|\bNormal\.dotm?(?![A-Za-z])(?:\s*(?:Microsoft(?: Office)? Word|WPS Office)(?![A-Za-z]))?",
     re.IGNORECASE,
 )
 # Control characters but TAB and line ends, soft hyphens, zero-width and directional marks, byte order marks.
@@ -45,6 +47,7 @@ _PAGE_MARK = re.compile(
     re.IGNORECASE,
 )
 _MARK_IN_LINE = re.compile(rf"(?<=[{CJK}，、])\s*[—–-] \d{{1,4}} [—–-]\s*(?=[{CJK}])")
+_UNBROKEN = string.ascii_letters + string.digits + ".,%"
 _BARE_NUMBER = re.compile(r"\d{1,3}")
 _LONGEST_RUNNING_HEAD = 40
 _SHORTEST_PROSE = 40  # a shorter line without a full stop may be a heading
@@ -134,13 +137,14 @@ def compose(document: Document) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A line on its way: cleaned, not yet placed. An empty text is a blank line."""
+    """A line on its way: cleaned, not yet placed. An empty text is a blank line; ``raw`` is as wide as the file has it."""
 
     text: str
     page: int | None = None
     heading: int | None = None
     table: int | None = None
     indented: bool = False
+    raw: str = ""
 
 
 def _pieces(document: Document) -> Iterator[_Piece]:
@@ -162,7 +166,8 @@ def _pieces(document: Document) -> Iterator[_Piece]:
                 yield _Piece(text, block.page, table=tables - 1)
             else:
                 text = text.strip("\t")
-                yield _Piece(text, block.page, block.heading, indented=bool(re.match(r"[ \t\u3000]{2,}|\u3000", raw)))
+                indented = re.match(r"[ \t\u3000]{2,}|\u3000", raw) is not None
+                yield _Piece(text, block.page, block.heading, indented=indented, raw=raw.expandtabs(4).rstrip())
 
 
 def _gap_to_tab(match: re.Match[str]) -> str:
@@ -239,22 +244,24 @@ def _neighbours(pieces: Sequence[_Piece], place: int) -> Iterator[int]:
 
 
 def _join_broken(pieces: Sequence[_Piece]) -> list[_Piece]:
-    texts = [piece.text for piece in pieces if piece.table is None]
-    widths = [(measure, _wrap_width(texts, measure)) for measure in (_columns, _characters)]
+    raws = [piece.raw for piece in pieces if piece.table is None]
+    widths = [(measure, _wrap_width(raws, measure)) for measure in (_columns, _characters)]
     indents = sum(piece.indented for piece in pieces) >= _ENOUGH
     joined: list[_Piece] = []
-    blank = full = False
+    blank = False
+    last = ""
     for piece in pieces:
         if not piece.text:
             blank = True
             continue
+        # A figure or a word that had no room at the end of a line went on to the next one whole.
+        filled = last + piece.text[: len(piece.text) - len(piece.text.lstrip(_UNBROKEN))]
+        full = any(width is not None and measure(filled) >= width - 5 for measure, width in widths)
         if joined and _goes_on(joined[-1], piece, full=full, blank=blank, indents=indents):
             joined[-1] = replace(joined[-1], text=_glue(joined[-1].text, piece.text))
         else:
             joined.append(piece)
-        indent = 4 if piece.indented else 0
-        full = any(width is not None and measure(piece.text) + indent >= width - 5 for measure, width in widths)
-        blank = False
+        last, blank = piece.raw, False
     return joined
 
 
@@ -267,9 +274,7 @@ def _goes_on(before: _Piece, piece: _Piece, *, full: bool, blank: bool, indents:
     last = before.text.rstrip(_CLOSERS)[-1:] or before.text[-1]
     if last in END_MARKS:
         return full and indents and not blank and last not in "：:"
-    if last in _MID_MARKS:
-        return True
-    if full:
+    if full or last in _MID_MARKS or piece.text[0] in _NO_BEGINNING:
         return True
     return _is_broken_off(before, piece)  # by a page break
 

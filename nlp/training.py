@@ -76,7 +76,7 @@ def train_project_adapter(
 ) -> Path:
     """Train the adapter of the default encoder; return where it was written.
 
-    The tagger has to be trained anew after it, and libraries rebuilt: vectors with another adapter do not compare.
+    The tagger has to be trained anew after it, and libraries begun anew: vectors with another adapter do not compare.
 
     Raises:
         NotFoundError: If the corpus has no files.
@@ -99,6 +99,8 @@ def _view(adapter: Adapter, samples: Sequence[Sample], vectors: Matrix) -> View:
     codes = sorted(known, key=lambda code: (TOPICS.index(known[code]), code))
 
     def ordered(array: Matrix) -> Matrix:
+        if not codes:
+            return array[..., :0]
         neutral = array.mean(axis=-1)
         return np.stack([array[..., places[code]] if code in places else neutral for code in codes], axis=-1)
 

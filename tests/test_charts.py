@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import matplotlib.image
 import pytest
 
-from nlp.charts import draw
+from nlp.charts import draw, draw_scores
 from nlp.errors import InvalidInputError
+from nlp.evaluation import ClassScore, Mistake, Score, SetScores
 from nlp.records import Frequency, FrequencyRow
+from nlp.tagger import ROLES, TOPICS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,3 +53,65 @@ def test_other_suffixes_and_empty_tables_are_refused(tmp_path: Path) -> None:
         draw(TABLES["bars"], tmp_path / "chart.bmp", "")
     with pytest.raises(InvalidInputError, match="没有可画的数据"):
         draw(Frequency(("topic",), "passage", (), 0), tmp_path / "chart.png", "")
+
+
+# ------------------------------------------------------------------------------------------------------------------- scores
+
+
+def _score(labels: tuple[str, ...], right: int) -> Score:
+    per_class = {label: ClassScore(0.9, 0.8, 0.85, 10) for label in labels}
+    confusion = tuple(
+        tuple(right if i == j else 10 - right if j == (i + 1) % len(labels) else 0 for j in range(len(labels)))
+        for i in range(len(labels))
+    )
+    return Score(10 * len(labels), right / 10, 0.85, 0.02, labels, per_class, confusion)
+
+
+def _scores(right: int = 8, worst: int = 20) -> SetScores:
+    text = "评价结果没有与下年度预算安排挂钩，评而不用，部分问题连续两年出现，整改没有落实到科室和责任人。"
+    mistakes = tuple(
+        Mistake(f"{number}、{text}", ("二、问题",), "role", "problem", "cause", 1 - number / 100)
+        for number in range(worst)
+    )
+    return SetScores("标注语料", 60, _score(ROLES, right), _score(TOPICS, right), 0.7, mistakes)
+
+
+@pytest.mark.filterwarnings("error:Glyph .* missing", "error:.*constrained_layout")
+@pytest.mark.parametrize("topics", [True, False], ids=["both", "role only"])
+def test_scores_become_a_picture_of_plausible_size(tmp_path: Path, topics: bool) -> None:
+    path = tmp_path / "scores.png"
+    scores = _scores()
+    draw_scores(scores if topics else replace(scores, topic=None, worst=()), path)
+    picture = matplotlib.image.imread(path)
+    assert picture.shape[:2] == (1500, 1650)
+    assert picture.min() < 0.5 < picture.max()
+    assert 20_000 < path.stat().st_size < 1_000_000
+    upper, lower = picture[:700, :, :3], picture[750:, :, :3]
+    assert (upper.max(axis=2) < 0.8).mean() > 0.01  # the filled cells of the matrices
+    assert bool((lower < 0.5).any(axis=2).mean() > 0.01) is topics  # the lines of the mistakes
+
+
+def test_scores_are_drawn_as_they_are(tmp_path: Path) -> None:
+    pictures = []
+    for right in (9, 2):
+        draw_scores(_scores(right), tmp_path / f"{right}.png")
+        pictures.append(matplotlib.image.imread(tmp_path / f"{right}.png"))
+    assert (pictures[0] != pictures[1]).any()
+    draw_scores(_scores(), tmp_path / "scores.svg")
+    assert "<svg" in (tmp_path / "scores.svg").read_text("utf-8")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", ["单价$3万元，合计$5万元", "$$", r"$\frac$ x_{", "科目\t12.5\t100%", "上半句\n下半句"])
+def test_a_mistake_is_drawn_word_for_word(tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    scores = _scores(worst=1)
+    mistake = replace(scores.worst[0], text=text)
+    draw_scores(replace(scores, worst=(mistake,)), tmp_path / "scores.png")
+    assert (tmp_path / "scores.png").stat().st_size > 20_000
+    assert caplog.messages == []  # matplotlib would say there that a glyph is missing
+
+
+def test_scores_are_not_drawn_to_other_suffixes(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"图只能存为 \.png 或 \.svg，得到的是“scores.pdf”"):
+        draw_scores(_scores(), tmp_path / "scores.pdf")
+    assert list(tmp_path.iterdir()) == []

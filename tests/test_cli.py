@@ -16,11 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import write_report
+from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
+from test_evaluation import make_project, move_to, new_samples, write_lines
+from test_review import DECIDED, FINDING, SmallEncoder, small_samples, use_small
 
 import nlp.cli
+from nlp import taxonomy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from conftest import StandIn
 
@@ -107,7 +112,9 @@ def reports(tmp_path: Path) -> Path:
 
 def test_the_verbs_are_those_that_stand() -> None:
     names = [verb.name for verb in VERBS]
-    assert names[:9] == "ingest inspect tag search similar stats draft train demo".split()  # noqa: SIM905  as one types them
+    assert names[:8] == "ingest inspect tag search similar stats draft train".split()  # noqa: SIM905  as one types them
+    assert names[8:12] == ["evaluate", "taxonomy", "corpora", "demo"]
+    assert {"review export", "review import"} <= set(names)
     assert {"models list", "models pull", "models verify"} <= set(names)
     assert {"library info", "library verify", "library rebuild", "library remove"} <= set(names)
 
@@ -320,10 +327,11 @@ def test_tag_reads_words_lines_and_json_lines(jixiao: Callable[..., Outcome]) ->
     by_words = jixiao("tag", *SENTENCES)
     assert by_words.code == 0
     first = by_words.lines[0]
-    assert set(first) == {"id", "text", "role", "primary", "topics", "evidence"}
+    assert set(first) == {"id", "text", "role", "primary", "unsure", "topics", "evidence"}
     assert [line["primary"] for line in by_words.lines] == ["indicators", "internal_control"]
     assert [line["role"]["label"] for line in by_words.lines] == ["problem", "problem"]
-    assert set(first["topics"][0]) == {"label", "subtopic", "score"}
+    assert set(first["topics"][0]) == {"label", "subtopic", "subtopic_name", "score"}
+    assert first["unsure"] is False
     assert first["evidence"]
     assert all(item["text"] in SENTENCES[0] for item in first["evidence"])
 
@@ -480,7 +488,7 @@ def test_the_library_may_stand_in_the_environment(
     demo: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jixiao: Callable[..., Outcome]
 ) -> None:
     monkeypatch.setenv("JIXIAO_LIBRARY", str(demo.path))
-    assert jixiao("library", "info", "--json").json["reports"] == 14
+    assert jixiao("library", "info", "--json").json["reports"] == demo.info().reports
     assert jixiao("library", "info", "--library", tmp_path).code == 1  # what is said goes first
     monkeypatch.delenv("JIXIAO_LIBRARY")
     monkeypatch.chdir(tmp_path)
@@ -511,6 +519,227 @@ def test_a_model_that_is_not_here_is_not_sound(
     assert "jixiao models pull" in jixiao("tag", "资金闲置").err
 
 
+# ------------------------------------------------------------------------------------------------------- taxonomy, corpora
+
+
+@pytest.fixture
+def own_taxonomy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place of this test's own for the user's subtopics."""
+    path = tmp_path / "kept" / "taxonomy.toml"
+    monkeypatch.setenv("JIXIAO_TAXONOMY", str(path))
+    taxonomy._subtopics.cache_clear()
+    yield path
+    taxonomy._subtopics.cache_clear()
+
+
+OWN = """[[subtopic]]
+topic = "budget_execution"
+code = "frozen_account"
+name = "账户被冻结"
+definition = "因诉讼等账户被冻结，资金支不出去"
+examples = ["基本户被冻结，工程款无法支付"]
+neighbours = ["没有付款计划而拖欠 → late_payment"]
+"""
+
+
+@pytest.mark.usefixtures("own_taxonomy")
+def test_the_taxonomy_is_shown_whole_or_by_topic(jixiao: Callable[..., Outcome]) -> None:
+    whole = jixiao("taxonomy", "--json").json
+    assert set(whole) == {"roles", "topics", "subtopics"}
+    assert [entry["name"] for entry in whole["roles"]] == ["问题", "原因", "措施", "成效", "目标", "背景"]
+    assert len(whole["topics"]) == 6
+    assert set(whole["subtopics"][0]) == {"code", "name", "definition", "topic", "examples", "neighbours"}
+    one = jixiao("taxonomy", "预算执行", "--json").json
+    assert one == jixiao("taxonomy", "budget_execution", "--json").json
+    assert [entry["code"] for entry in one["topics"]] == ["budget_execution"]
+    assert one["subtopics"] == [entry for entry in whole["subtopics"] if entry["topic"] == "budget_execution"]
+    spoken = jixiao("taxonomy").out
+    assert [
+        entry["name"] for entry in whole["subtopics"] if f"· {entry['name']}（{entry['code']}）" not in spoken
+    ] == []
+    assert "角色" not in jixiao("taxonomy", "预算执行").out
+    unknown = jixiao("taxonomy", "天气")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "没有名为“天气”的主题" in unknown.err
+
+
+def test_own_subtopics_are_kept_and_shown(tmp_path: Path, own_taxonomy: Path, jixiao: Callable[..., Outcome]) -> None:
+    (tmp_path / "自拟.toml").write_text(OWN, "utf-8")
+    outcome = jixiao("taxonomy", "预算执行", "--add", tmp_path / "自拟.toml", "--json")
+    assert outcome.code == 0
+    assert str(own_taxonomy) in outcome.err
+    assert outcome.json["subtopics"][-1]["name"] == "账户被冻结"
+    assert "例  基本户被冻结" in jixiao("taxonomy").out
+    (tmp_path / "坏.toml").write_text(OWN.replace("frozen_account", "slow_spending"), "utf-8")
+    twice = jixiao("taxonomy", "--add", tmp_path / "坏.toml")
+    assert (twice.code, twice.out) == (1, "")
+    assert "子主题代码重复：slow_spending" in twice.err
+    assert own_taxonomy.read_text("utf-8") == OWN
+
+
+def test_a_corpus_is_counted(tmp_path: Path, jixiao: Callable[..., Outcome]) -> None:
+    write_lines(tmp_path / "语料" / "a.jsonl", small_samples())
+    found = jixiao("corpora", tmp_path / "语料", "--json").json
+    assert (found["passages"], found["groups"], found["agreement"]) == (216, 6, None)
+    assert found["roles"] == dict.fromkeys(["problem", "cause", "measure", "achievement", "target", "background"], 36)
+    assert found["topics"]["indicators"] == {"problem": 6, "cause": 6, "measure": 6}
+    spoken = jixiao("corpora", tmp_path / "语料").out
+    assert "216 条，6 个来源组" in spoken
+    assert "主题  绩效指标  问题 6  原因 6  措施 6" in spoken
+    nothing = jixiao("corpora", tmp_path)
+    assert (nothing.code, nothing.out) == (1, "")
+    assert ".jsonl" in nothing.err
+
+
+# ---------------------------------------------------------------------------------------------------- evaluate and train
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SmallEncoder:
+    """The stand-in with a small tagger of its own."""
+    return use_small(monkeypatch, tmp_path / "models")
+
+
+def test_evaluate_holds_the_project_against_its_floors(
+    tmp_path: Path, small: SmallEncoder, monkeypatch: pytest.MonkeyPatch, jixiao: Callable[..., Outcome]
+) -> None:
+    assert small.dims == 32
+    make_project(tmp_path)
+    move_to(monkeypatch, tmp_path)
+    without = jixiao("evaluate")
+    assert (without.code, without.out) == (1, "")
+    assert "jixiao evaluate --pin" in without.err
+    assert jixiao("evaluate", "--pin", " ").code == 1
+    pinned = jixiao("evaluate", "--pin", "初次确定", "--chart", tmp_path / "成绩.png")
+    assert pinned.code == 0
+    assert (tmp_path / "成绩.png").read_bytes()[:4] == b"\x89PNG"
+    assert "成绩.png" in pinned.err
+    for said in (
+        "标注语料（按来源组留出）：216 条",
+        "成套报告（训练未用）：3 条",
+        "角色  准确率 98.6%",
+        "成绩不低于下限",
+    ):
+        assert said in pinned.out
+    assert "1. 应为 目标，判为 成效" in pinned.out
+    row = next(line.split() for line in pinned.out.splitlines() if line.split()[:1] == ["目标"])
+    assert row[:7] == ["目标", "0", "0", "0", "3", "36", "0"]
+    view = jixiao("evaluate", "--json")
+    assert (view.code, view.json["floors"], len(view.json["sets"])) == (0, "ok", 2)
+    for item in view.json["sets"]:
+        assert {"name", "n", "role", "topic"} <= set(item)
+        assert {"accuracy", "macro_f1", "per_class"} <= set(item["topic"])
+
+    floors = tmp_path / "models" / "tagger" / "floors.json"
+    content = json.loads(floors.read_text("utf-8"))
+    content["floors"]["role_macro_f1"] = 0.999
+    floors.write_text(json.dumps(content), "utf-8")
+    below = jixiao("evaluate", "--json")
+    assert (below.code, below.json["floors"]) == (1, "below")
+    assert re.search(r"错误：成绩低于下限：role_macro_f1 为 0\.9\d+，低于下限 0\.9990。请查明原因", below.err)
+    assert "成绩不低于下限" not in jixiao("evaluate").out
+    content["corpus"] = "0" * 64
+    floors.write_text(json.dumps(content), "utf-8")
+    other = jixiao("evaluate")
+    assert other.code == 0
+    assert "标注语料与下限所依据的不同，未作比较" in other.err
+    assert "成绩不低于下限" not in other.out
+
+
+@pytest.mark.usefixtures("small")
+def test_evaluate_scores_sets_of_ones_own(tmp_path: Path, jixiao: Callable[..., Outcome]) -> None:
+    lines = write_lines(tmp_path / "甲.jsonl", new_samples())
+    rows = [["正文", "上级标题", "角色", "主题", "子主题"]]
+    rows += [[s.text, " > ".join(s.path), str(s.role), s.primary or "", s.subtopic or ""] for s in new_samples()]
+    (tmp_path / "乙.csv").write_text("\n".join(",".join(row) for row in rows), "gb18030")
+    outcome = jixiao("evaluate", "--set", lines, "--set", tmp_path / "乙.csv", "--json")
+    assert outcome.code == 0
+    first, second = outcome.json["sets"]
+    assert (first.pop("name"), second.pop("name")) == ("甲.jsonl", "乙.csv")
+    assert first == second
+    assert (first["n"], first["role"]["accuracy"], first["topic"]["accuracy"]) == (6, 0.6667, 0.5)
+    assert outcome.json["remarks"] == ["自备的标准答案没有成绩下限，未作比较"]
+    spoken = jixiao("evaluate", "--set", lines)
+    assert "成绩不低于下限" not in spoken.out
+    assert "没有成绩下限" in spoken.err
+    refused = jixiao("evaluate", "--set", lines, "--chart", tmp_path / "图.gif")
+    assert refused.code == 1
+    assert "图.gif" in refused.err
+    missing = jixiao("evaluate", "--set", tmp_path / "没有.jsonl")
+    assert (missing.code, missing.out) == (1, "")
+    assert "没有.jsonl" in missing.err
+
+
+@pytest.mark.usefixtures("small")
+def test_review_goes_out_and_comes_back(tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]) -> None:
+    where = ["--library", tmp_path / "library"]
+    write_report(reports, "青禾县民政局", 2024, [FINDING])
+    jixiao("ingest", reports, *where)
+    path = tmp_path / "复核.xlsx"
+    told = jixiao("review", "export", path, "--department", "民政", *where)
+    assert told.code == 0
+    assert f"jixiao review import {path}" in told.out
+    few = jixiao("review", "export", path, "--count", "2", "--year", "2024", *where, "--json").json
+    assert few == {"path": str(path), "passages": 2}
+    asked = jixiao("review", "export", path, *where, "--json").json["passages"]
+    book = load_workbook(path)
+    sheet = book["复核"]
+    assert sheet.max_row == asked + 1
+    heads = [str(cell.value) for cell in sheet[1]]
+    texts = [cell.value for cell in sheet[get_column_letter(heads.index("正文") + 1)]]
+    row = texts.index(DECIDED.text) + 1
+    for head, value in (("角色", "原因"), ("主题", "结果应用"), ("子主题", "评而不用")):
+        sheet.cell(row, heads.index(head) + 1, value)
+    book.save(path)
+    assert jixiao("review", "import", path, *where, "--json").json == {"decisions": 1, "passages": 1}
+    hits = jixiao("search", "支付进度", "--topic", "结果应用", "--role", "原因", *where, "--json").json["hits"]
+    passage = hits[0]["passage"]
+    assert (passage["text"], passage["role"]) == (DECIDED.text, {"label": "cause", "score": 1.0})
+    assert passage["topics"][0]["subtopic_name"] == "评而不用"
+    assert jixiao("library", "rebuild", *where).code == 0
+    again = jixiao("review", "import", path, *where)
+    assert again.out == "记入 1 条判断，库中 1 个条目据此改正\n"
+    assert jixiao("library", "verify", *where).out == "库完好\n"
+
+
+@pytest.mark.usefixtures("small")
+def test_a_wrong_review_sheet_is_1_with_its_rows(tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]) -> None:
+    where = ["--library", tmp_path / "library"]
+    jixiao("ingest", reports, *where)
+    path = tmp_path / "填错.csv"
+    path.write_text("正文,角色,主题\n甲,成效,\n乙,毛病,\n丙,问题,天气\n", "utf-8")
+    outcome = jixiao("review", "import", path, *where)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "填错.csv 有 2 行填得不对，一行也没有记入" in outcome.err
+    assert re.findall(r"第 (\d) 行", outcome.err) == ["3", "4"]
+    assert jixiao("review", "export", tmp_path / "复核.csv", *where).code == 1
+    assert ".xlsx" in jixiao("review", "export", tmp_path / "复核.csv", *where).err
+    assert jixiao("review", "export", path.with_suffix(".xlsx"), "--library", tmp_path / "无").code == 1
+    assert jixiao("review", "import", tmp_path / "无.xlsx", *where).code == 1
+
+
+@pytest.mark.usefixtures("small")
+def test_train_counts_what_people_corrected(tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]) -> None:
+    corpus, output, library = tmp_path / "语料", tmp_path / "模型", tmp_path / "library"
+    write_lines(corpus / "a.jsonl", small_samples())
+    jixiao("ingest", reports, "--library", library)
+    path = tmp_path / "复核.csv"
+    path.write_text("正文,角色,主题,部门,年度\n甲,成效,,青禾县教育局,2023\n乙,问题,其他,青禾县水利局,2024\n", "utf-8")
+    assert jixiao("review", "import", path, "--library", library, "--json").json == {"decisions": 2, "passages": 0}
+    words = ["train", "--corpus", corpus, "--output", output, "--with-corrections", "--library"]
+    outcome = jixiao(*words, library, "--json")
+    assert outcome.code == 0
+    assert (outcome.json["folder"], outcome.json["corrections"]) == (str(output), 2)
+    assert (outcome.json["cross_validation"]["n"], outcome.json["cross_validation"]["groups"]) == (218, 8)
+    manifest = json.loads((output / "manifest.json").read_text("utf-8"))
+    assert manifest["corrections"] == 2
+    assert manifest["cross_validation"] == outcome.json["cross_validation"]
+    assert "标注条目 218 条" in outcome.err
+    nowhere = jixiao(*words, tmp_path / "无")
+    assert (nowhere.code, nowhere.out) == (1, "")
+    assert "不是报告库" in nowhere.err
+
+
 # ----------------------------------------------------------------------------------------------- processes of their own
 
 
@@ -537,8 +766,9 @@ def test_the_installed_command_has_the_same_exit_codes(tmp_path: Path) -> None:
 def test_the_demo_does_the_main_job(tmp_path: Path) -> None:
     outcome = command("demo", "--output", tmp_path / "out")
     assert outcome.code == 0
-    assert "新增 14，更新 0，未变 0，失败 0" in outcome.out
+    reports = len(list((ROOT / "corpora" / "gold").glob("*.json")))
+    assert f"新增 {reports}，更新 0，未变 0，失败 0" in outcome.out
     assert [mark for mark in ("一、入库", "二、", "三、检索", "四、起草参考") if mark not in outcome.out] == []
     assert (tmp_path / "out" / "problems.png").read_bytes()[:4] == b"\x89PNG"
     info = command("library", "info", "--library", tmp_path / "out" / "library", "--json")
-    assert json.loads(info.out)["reports"] == 14
+    assert json.loads(info.out)["reports"] == reports

@@ -1,14 +1,31 @@
 from __future__ import annotations
 
 import csv
+import re
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 from openpyxl import load_workbook
 
+from nlp import taxonomy
 from nlp.errors import InvalidInputError
-from nlp.exports import write_csv, write_xlsx
-from nlp.records import Frequency, FrequencyRow
+from nlp.exports import write_csv, write_review, write_xlsx
+from nlp.records import (
+    Frequency,
+    FrequencyRow,
+    Identity,
+    Passage,
+    Region,
+    ReportCard,
+    Role,
+    Source,
+    StoredPassage,
+    Tags,
+    Topic,
+    TopicScore,
+)
+from nlp.review import read_decisions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,3 +71,86 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path, write: object) -> No
     assert callable(write)
     with pytest.raises(InvalidInputError, match="写不进文件"):
         write(TABLE, tmp_path / "无" / "a.file")
+
+
+# ----------------------------------------------------------------------------------------------------------- review sheets
+
+
+def _passage(number: int, text: str, department: str = "青禾县教育局") -> StoredPassage:
+    identity = Identity("自评报告", department, Region(), None, 2024, None, {})
+    card = ReportCard("r", identity, Source("甲.txt", "s", "txt", None))
+    tags = Tags(Role.PROBLEM, 0.91, Topic.INDICATORS, (TopicScore(Topic.INDICATORS, 0.5, "vague_indicators"),))
+    return StoredPassage(number, Passage(f"p-{number:04d}", text, 0, len(text), ("二、问题", "（一）指标")), tags, card)
+
+
+FORMULAS = (HOSTILE, "+1+1", "-2", "@SUM(A1)", "=cmd|' /C calc'!A0", "\t=1+1")
+
+
+def test_a_review_sheet_shows_passages_and_offers_the_taxonomy(tmp_path: Path) -> None:
+    path = tmp_path / "复核.xlsx"
+    write_review([_passage(1, "指标笼统。"), _passage(2, "指标不全。"), _passage(3, "指标虚设。")], path)
+    book = load_workbook(path)
+    sheet, options = book["复核"], book["选项"]
+    assert [cell.value for cell in sheet[1]] == [
+        *("编号", "部门", "年度", "上级标题", "正文", "现判角色", "现判主题", "现判子主题", "把握"),
+        *("角色", "主题", "次要主题", "子主题"),
+    ]
+    assert [cell.value for cell in sheet[2]] == [
+        *("p-0001", "青禾县教育局", "2024", "二、问题 > （一）指标", "指标笼统。", "问题", "绩效指标"),
+        *(taxonomy.subtopic_name("vague_indicators"), "0.50", None, None, None, None),
+    ]
+    assert (sheet.max_row, sheet.freeze_panes, sheet.auto_filter.ref) == (4, "A2", "A1:M4")
+    assert options.sheet_state == "hidden"
+    offered = {}
+    for choice in sheet.data_validations.dataValidation:
+        assert choice.type == "list"
+        place = re.fullmatch(r"选项!\$([A-D])\$1:\$\1\$(\d+)", str(choice.formula1))
+        assert place
+        values = [options[f"{place[1]}{row}"].value for row in range(1, int(place[2]) + 1)]
+        assert options[f"{place[1]}{int(place[2]) + 1}"].value is None
+        offered[str(choice.sqref)] = (values, choice.showErrorMessage)
+    topics = [entry.name for entry in taxonomy.topics()]
+    assert offered == {
+        "J2:J4": ([entry.name for entry in taxonomy.roles()], True),
+        "K2:K4": (topics, True),
+        "L2:L4": (topics, False),  # several may be typed in
+        "M2:M4": ([entry.name for entry in taxonomy.subtopics()], True),
+    }
+
+
+def test_a_review_sheet_runs_nothing_and_keeps_every_text(tmp_path: Path) -> None:
+    path = tmp_path / "复核.xlsx"
+    write_review([_passage(number, text, text) for number, text in enumerate(FORMULAS, 1)], path)
+    sheet = load_workbook(path)["复核"]
+    for row, text in enumerate(FORMULAS, 2):
+        for column in "BE":
+            assert (sheet[f"{column}{row}"].value, sheet[f"{column}{row}"].data_type) == (text, "s")
+    with zipfile.ZipFile(path) as package:
+        assert all(b"<f>" not in package.read(name) for name in package.namelist() if "/worksheets/" in name)
+
+
+def test_signs_that_a_workbook_cannot_hold_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "复核.xlsx"
+    write_review([_passage(1, "指标\x00笼\x0b统\x1f，\x07难以考核。")], path)
+    assert load_workbook(path)["复核"]["E2"].value == "指标笼统，难以考核。"
+
+
+def test_cells_to_be_filled_in_are_empty(tmp_path: Path) -> None:
+    path = tmp_path / "复核.xlsx"
+    write_review([_passage(1, "指标笼统。")], path)
+    with zipfile.ZipFile(path) as package:
+        cells = re.findall(rb"<c r=\"[J-M]2\"[^>]*>", package.read("xl/worksheets/sheet1.xml"))
+    assert len(cells) == 4
+    assert all(b"inlineStr" not in cell for cell in cells)
+
+
+def test_an_empty_review_sheet_can_be_opened(tmp_path: Path) -> None:
+    path = tmp_path / "复核.xlsx"
+    write_review([], path)
+    assert load_workbook(path)["复核"].max_row == 1
+    assert read_decisions(path) == ()
+
+
+def test_a_review_sheet_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="写不进文件"):
+        write_review([], tmp_path / "无" / "a.xlsx")

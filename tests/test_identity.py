@@ -249,6 +249,58 @@ def test_parts_that_the_table_of_codes_adds_are_said_to_come_from_there() -> Non
     assert (found.region.province, found.taken_from["region"]) == ("云南省", "title + region table")
 
 
+@pytest.mark.parametrize(
+    ("department", "sentence", "region"),
+    [
+        ("棠溪县民政局", "棠溪县隶属云屏省汐州市，辖14个乡镇。", Region("云屏省", "汐州市", "棠溪县")),
+        ("棠溪县民政局", "汐州市棠溪县民政局核定编制92名。", Region(None, "汐州市", "棠溪县")),
+        ("棠溪县民政局", "根据汐州市棠溪县机构编制方案，设6个股室。", Region(None, "汐州市", "棠溪县")),
+        ("柳坪镇人民政府", "我镇在云屏省汐州市棠溪县城西北46公里。", Region("云屏省", "汐州市", "棠溪县")),
+        ("柳坪街道办事处", "柳坪街道位于砚池区老城东片。", Region(None, None, "砚池区")),
+        ("柳坪乡人民政府", "柳坪乡地处棠溪县最北边。", Region(None, None, "棠溪县")),
+        ("柳坪乡人民政府", "棠溪县财政局：", Region(None, None, "棠溪县")),
+        ("柳坪乡人民政府", "柳坪乡地处低山丘陵区，我乡在全区率先完成改厕。", Region()),
+        ("棠溪县民政局", "桐浦县隶属汐州市。该院位于砚池区。", Region(None, None, "棠溪县")),
+    ],
+)
+def test_places_that_stand_only_in_a_sentence(department: str, sentence: str, region: Region) -> None:
+    found = identity(f"{department}2023年度部门整体支出绩效自评报告\n{sentence}\n{BODY}")
+    assert found.region == region
+
+
+def test_a_county_in_a_sentence_is_put_into_a_known_province_for_a_township_only() -> None:
+    text = "{}2023年度部门整体支出绩效自评报告\n柳坪乡位于棠溪县西部。\n棠溪县财政局：\n" + BODY
+    assert identity(text.format("柳坪乡人民政府"), "云屏省/a.txt").region == Region("云屏省", None, "棠溪县")
+    assert identity(text.format("云屏省水利厅"), "云屏省/a.txt").region == Region("云屏省")
+
+
+@pytest.mark.parametrize(
+    ("signed", "department"),
+    [
+        ("棠溪县林业局规划财务股", "棠溪县林业局"),
+        ("棠溪县林业局办公室", "棠溪县林业局"),
+        ("棠溪县人力资源和社会保障局综合股", "棠溪县人力资源和社会保障局"),
+        ("棠溪县人民政府办公室", "棠溪县人民政府办公室"),
+    ],
+)
+def test_an_office_within_signs_for_its_department(signed: str, department: str) -> None:
+    assert identity(f"2023年度部门整体支出绩效自评报告\n{BODY}\n{signed}\n2024年4月1日").department == department
+
+
+@pytest.mark.parametrize(
+    ("title", "signed", "department"),
+    [
+        ("棠溪县人社局", "棠溪县人力资源和社会保障局", "棠溪县人力资源和社会保障局"),
+        ("棠溪县住建局", "棠溪县住房和城乡建设局", "棠溪县住房和城乡建设局"),
+        ("棠溪县农业局", "棠溪县农业农村局", "棠溪县农业局"),
+        ("棠溪县人社局", "桐浦县人力资源和社会保障局", "棠溪县人社局"),
+    ],
+)
+def test_a_shortened_name_gives_way_to_the_whole_one(title: str, signed: str, department: str) -> None:
+    text = f"{title}2023年度部门整体支出绩效自评报告\n{BODY}\n{signed}\n2024年4月1日"
+    assert identity(text).department == department
+
+
 def test_nothing_known_is_nothing_said() -> None:
     found = identity("资金支付进度慢。", "x.txt")
     assert (found.department, found.region, found.level, found.year, found.kind) == (None, Region(), None, None, None)

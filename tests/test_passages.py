@@ -58,6 +58,10 @@ def test_a_lead_that_says_something_is_a_finding_too() -> None:
             "首先，预算编制不细。其次，支付进度慢。最后，台账不全。",
             ["首先，预算编制不细。", "其次，支付进度慢。", "最后，台账不全。"],
         ),
+        (
+            "首先是预算编制不细；其次是支付进度慢；然后是台账不全，车辆没有派车单。",
+            ["首先是预算编制不细；", "其次是支付进度慢；", "然后是台账不全，车辆没有派车单。"],
+        ),
         ("①预算编制不细；②支付进度慢；③台账不全。", ["①预算编制不细；", "②支付进度慢；", "③台账不全。"]),
         ("第一，预算编制不细。第二，支付进度慢。", ["第一，预算编制不细。", "第二，支付进度慢。"]),
         ("（1）预算编制不细；（2）支付进度慢。", ["（1）预算编制不细；", "（2）支付进度慢。"]),
@@ -88,6 +92,19 @@ def test_a_numbered_item_is_one_finding() -> None:
     assert [p.text for p in under("存在的问题", *items)] == items
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "绩效指标重过程轻结果：培训类指标只算场次；满意度没有取数的口径。",
+        "查重机制留有盲区。两个方向由不同的处室受理；比对只看项目名称。",
+        "问题二，支出进度与工作进度错位。普查已经完成，经费只支出八成；补贴尚未发放。",
+        "五是指标没有抓住要害。就业项目只看人次；宣传项目只看册数。",
+    ],
+)
+def test_a_claim_and_what_bears_it_out_are_one_finding(line: str) -> None:
+    assert [p.text for p in under("存在的问题", line)] == [line]
+
+
 def test_bullets_are_one_finding_each() -> None:
     items = ["——支付进度慢。校舍维修只支付了五成；设备购置尚未开工。", "——台账不全。设备没有登记；车辆没有派车单。"]
     assert [p.text for p in under("存在的问题", *items)] == items
@@ -111,6 +128,40 @@ def test_one_fault_with_its_cause_after_another() -> None:
         "设备到货慢，主要是进口配件断供。",
         "系统分割，原因在于各条线分别建设，缺少统筹。",
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1.车辆超编，封存后仍在使用。|究其原因，处置手续没有办完。|拟从明年起集中处置。",
+        "1.校舍维修付款慢，年底还有三成没有支付。|资金缺口的成因在于配套没有列入预算。|我局已向财政部门申请追加。",
+        "1.租车费从项目资金中列支。|该单位解释称，公用经费不足。|责成该单位一个月内退回。",
+        "1.佐证材料不全，自评得分偏高。|各校普遍认为得分影响下年预算，问卷由自己发放。|以后由第三方发放问卷。",
+        "1.设备闲置，利用率不足两成。|主要是采购在前、招人在后。|下一步，统筹调配使用。",
+        "问题：工程款拖欠，涉及3家企业。|原因：配套资金没有到位。|对策：分两年列入预算。",
+    ],
+)
+def test_words_that_turn_from_a_fault(line: str) -> None:
+    assert [p.text for p in under("存在的问题", line.replace("|", ""))] == line.split("|")
+
+
+def test_under_problems_with_measures_a_sentence_that_says_what_is_done_is_a_finding() -> None:
+    line = "1.指标照抄上年。完成值连续三年没有变化。|修订指标库，由业务股室逐项签认。"
+    assert [p.text for p in under("存在问题和打算怎么改", line.replace("|", ""))] == line.split("|")
+    kept = "1.制度执行打折扣。规范化水平偏低，由于人手紧，台账由各校代管。将维修资金用于接待。"
+    assert [p.text for p in under("存在问题和打算怎么改", kept)] == [kept]
+
+
+@pytest.mark.parametrize("heading", ["原因剖析", "成因", "原因在哪里", "为什么会这样", "产生问题的原因"])
+def test_each_sentence_under_a_heading_of_causes_is_one(heading: str) -> None:
+    line = "申报窗口只有二十多天，来不及论证。|死亡信息按季上报，没有实时交换。这样一来，补助多发了几个月。|人手不足，一人兼三岗。"
+    assert [p.text for p in under(heading, line.replace("|", ""))] == line.split("|")
+    assert [p.text for p in under(heading, "1." + line.replace("|", ""))] == ["1." + line.replace("|", "")]
+
+
+def test_a_label_tells_what_its_paragraph_states() -> None:
+    line = "为啥会这样：经办人已经调走，账和资料对不齐。|任务一年比一年多，编制内的人顾不过来。"
+    assert [p.text for p in under("存在的问题", line.replace("|", ""))] == line.split("|")
 
 
 def test_sentences_that_begin_with_years_are_findings_of_their_own() -> None:
@@ -159,6 +210,11 @@ def test_run_in_heading_before_counted_items_is_their_lead() -> None:
         (["六、下一步改进措施"], "measure"),
         (["六、有关建议"], "measure"),
         (["七、审计查出问题的整改情况"], "problem+measure"),
+        (["八、产生问题的原因"], "cause"),
+        (["七、存在的问题及成因"], "problem"),
+        (["八、成因剖析"], "cause"),
+        (["九、下步打算"], "measure"),
+        (["六、存在问题和怎么改"], "problem+measure"),
         (["一、部门概况"], None),
         ([], None),
     ],
@@ -169,6 +225,18 @@ def test_what_headings_announce(path: list[str], role: str | None) -> None:
 
 def test_the_title_is_no_passage() -> None:
     assert findings("棠溪县教育局2023年度绩效自评报告\n一、概况\n本局负责教育。") == ["本局负责教育。"]
+
+
+def test_the_foot_of_a_web_page_is_neither_heading_nor_finding() -> None:
+    blocks = (
+        Paragraph("一、概况"),
+        Paragraph("本局负责教育。"),
+        Paragraph("相关文章", heading=3),
+        Paragraph("预算公开说明"),
+    )
+    composed = compose(Document(blocks, format="html"))
+    assert [s.label for s in find_outline(composed).sections] == ["一、概况"]
+    assert [p.text for p in cut(composed)] == ["本局负责教育。", "预算公开说明"]
 
 
 # ---------------------------------------------------------------------------------------------------------------- tables
@@ -282,3 +350,7 @@ def test_sections_nest_and_lie_in_the_text(text: str) -> None:
 
 def test_a_row_of_codes_and_figures_is_no_passage() -> None:
     assert table(("30103", "奖金", "0.00", "30203", "咨询费", "0.00")) == []
+
+
+def test_a_row_whose_first_cell_is_empty_begins_with_its_words() -> None:
+    assert [p.text for p in table(("", "校舍维修改造", "设备购置"))] == ["校舍维修改造\t设备购置"]

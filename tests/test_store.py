@@ -3,13 +3,14 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from nlp.errors import LibraryError, NotFoundError
 from nlp.records import (
+    Correction,
     Filters,
     Identity,
     Kind,
@@ -249,6 +250,92 @@ def test_replace_tags_changes_what_is_derived_and_nothing_else(store: Store) -> 
     np.testing.assert_array_equal(store.all_vectors(8)[1], [vector_of(item.hash) for item in items])
     assert store.known_vectors([f"h:{text}" for text in TEXTS]) == {}
     assert store.integrity() == []
+
+
+# ------------------------------------------------------------------------------------------------------ corrections
+
+FULL = Correction(
+    TEXTS[0],
+    ("二、存在的问题", "（一）执行", "主要问题"),
+    Role.CAUSE,
+    Topic.RESULT_APPLICATION,
+    (Topic.OTHER, Topic.INDICATORS),
+    "unused_results",
+    "桐浦县农业农村局-2024",
+)
+BARE = Correction(TEXTS[1], (), Role.ACHIEVEMENT)
+
+
+def test_corrections_come_back_as_they_went_in(store: Store, file: Path) -> None:
+    assert store.corrections() == {}
+    store.put_corrections({"k1": FULL, "k2": BARE})
+    store.put_corrections({})
+    with closing(Store.open(file, create=False)) as other:
+        assert other.corrections() == {"k1": FULL, "k2": BARE}
+
+
+def test_a_later_correction_replaces_the_earlier_of_its_key(store: Store, file: Path) -> None:
+    store.put_corrections({"k1": FULL, "k2": BARE})
+    again = replace(FULL, role=Role.TARGET, primary=None, secondary=(), subtopic=None)
+    store.put_corrections({"k1": again})
+    assert store.corrections() == {"k1": again, "k2": BARE}
+    assert count(file, "corrections") == 2
+
+
+def test_corrections_outlive_reports_and_touch_nothing_else(store: Store) -> None:
+    put(store, report_of("a", "甲.txt"))
+    store.put_corrections({"k1": FULL})
+    assert [found.tags for found in store.passages_of("a")] == list(TAGS)
+    assert (store.generation, store.integrity()) == (1, [])
+    store.remove_report("a")
+    put(store, report_of("b", "甲.txt"))
+    assert store.corrections() == {"k1": FULL}
+    assert store.integrity() == []
+
+
+def test_corrections_go_in_all_or_none(store: Store) -> None:
+    store.put_corrections({"k2": BARE})
+    nameless: Any = None
+    with pytest.raises(LibraryError, match="NOT NULL"):
+        store.put_corrections({"k1": FULL, "k2": replace(BARE, text=nameless)})
+    assert store.corrections() == {"k2": BARE}
+
+
+def test_rows_are_found_by_their_text_however_many_are_asked_for(store: Store) -> None:
+    put(store, report_of("a", "甲.txt"))
+    put(store, report_of("b", "乙.txt", (TEXTS[2], TEXTS[0])))
+    rows = {found.passage.id: found.row for rid in "ab" for found in store.passages_of(rid)}
+    assert store.rows_of_text([TEXTS[0]]) == [rows["a-0001"], rows["b-0002"]]
+    many = [f"没有的文字{number}" for number in range(1200)]
+    assert store.rows_of_text([*many, TEXTS[0], *many, TEXTS[1], TEXTS[0]]) == sorted(
+        [rows["a-0001"], rows["a-0002"], rows["b-0002"]]
+    )
+    assert store.rows_of_text(many) == store.rows_of_text([]) == []
+
+
+def test_a_library_of_the_second_version_is_brought_up_to_date(store: Store, file: Path) -> None:
+    put(store, report_of("a", "甲.txt"))
+    wanted, generation = store.report("a"), store.generation
+    damage(file, "DROP TABLE corrections", "UPDATE meta SET value = '2' WHERE key = 'schema'")
+    with closing(Store.open(file, create=False)) as opened:
+        assert opened.meta("schema") == "3"
+        assert (opened.report("a"), opened.generation) == (wanted, generation)
+        assert [found.tags for found in opened.passages_of("a")] == list(TAGS)
+        assert opened.integrity() == []
+        assert opened.corrections() == {}
+        opened.put_corrections({"k1": FULL})
+        put(opened, report_of("b", "乙.txt", (TEXTS[1],)))
+        assert opened.counts() == (2, 4)
+    with closing(Store.open(file, create=False)) as again:
+        assert again.corrections() == {"k1": FULL}
+
+
+def test_what_an_unfinished_migration_left_does_not_hinder_it(store: Store, file: Path) -> None:
+    store.put_corrections({"k1": FULL})
+    store.set_meta("schema", "2")
+    with closing(Store.open(file, create=False)) as opened:
+        assert opened.meta("schema") == "3"
+        assert opened.corrections() == {"k1": FULL}
 
 
 # ------------------------------------------------------------------------------------------------ reading under way

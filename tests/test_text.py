@@ -24,6 +24,7 @@ def mended(text: str) -> list[str]:
     [
         ("[bookmark: _GoBack]一、基本情况", "一、基本情况"),
         ("（三）[bookmark: OLE_LINK1]资金管理", "（三）资金管理"),
+        ("Normal.dotm Microsoft Office Word棠溪县教育局自评报告", "棠溪县教育局自评报告"),
         ("执行率 ８６．２３ ％", "执行率86.23%"),
         ("2024 年 3 月，支出 120.5 万元", "2024年3月，支出120.5万元"),
         ("共 3 . 5 亿元", "共3.5亿元"),
@@ -267,3 +268,25 @@ def test_lines_wrapped_after_so_many_characters_are_joined_although_digits_are_n
     )
     wrapped = "\n".join(whole[i : i + 20] for i in range(0, len(whole), 20))
     assert compose(paragraphs_of(wrapped)).text == whole
+
+
+WRAPPED = """（1）建立佐证材料的目录，没有原始记录的完成值一律按零来计算，
+由专人登记。
+（2）每年六月对全部食堂统一盘点，盘点的结果在各校公开栏公布，满
+一个月为止。
+（3）审计组抽查三十六所学校，发现其中十一所从食堂收入里面列支了教
+师的福利。
+"""
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("（4）没有原始记录的完成值按零计，满意度从明年起一律改由", "12345热线回访产生。"),  # no room for the figure
+        ("（4）超标准列支的教师补助由各所学校退回，退回的数额共计", "186.40万元。"),
+        ("（4）有教师 51 名、车 12 辆、校警 28 名、厨 16 名，聘", "文职人员。"),  # spaces take room
+        ("（4）完成管网改造", "，没有发生内涝。"),
+    ],
+)
+def test_the_rest_of_a_broken_line_is_joined_to_it(lines: tuple[str, str]) -> None:
+    assert mended(WRAPPED + "\n".join(lines))[3:] == ["".join(lines).replace(" ", "")]
