@@ -507,9 +507,8 @@ class Store:
         for begin in range(0, len(texts), _CHUNK):
             chunk = [text.strip() for text in texts[begin : begin + _CHUNK]]
             marks = ",".join("?" * len(chunk))
-            found.update(
-                row[0] for row in self._db.execute(f"SELECT row FROM passages WHERE {_TRIMMED} IN ({marks})", chunk)
-            )  # noqa: S608  only question marks
+            sql = f"SELECT row FROM passages WHERE {_TRIMMED} IN ({marks})"  # noqa: S608  only question marks
+            found.update(row[0] for row in self._db.execute(sql, chunk))
         return sorted(found)
 
     def sweep(self) -> None:
