@@ -63,11 +63,21 @@ def _taggers_encoder() -> str:
     return Tagger.load(default_tagger()).encoder
 
 
+@cache
+def _words_only() -> Tagger:
+    """The project's tagger without its view of embeddings, which would be noise for those of the stand-in."""
+    tagger = Tagger.load(default_tagger())
+    for head in tagger.heads.values():
+        head.vector = np.zeros_like(head.vector)
+    return tagger
+
+
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Libraries opened in this test use the stand-in for their encoder."""
     encoder = StandIn()
     monkeypatch.setattr("nlp.analyst.open_encoder", lambda _: encoder)
+    monkeypatch.setattr("nlp.analyst.Tagger.load", lambda _: _words_only())
     return encoder
 
 
