@@ -75,9 +75,9 @@ def _words_only() -> Tagger:
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Libraries opened in this test use the stand-in for their encoder."""
-    encoder = StandIn()
+    encoder, tagger = StandIn(), _words_only()
     monkeypatch.setattr("nlp.analyst.open_encoder", lambda _: encoder)
-    monkeypatch.setattr("nlp.analyst.Tagger.load", lambda _: _words_only())
+    monkeypatch.setattr("nlp.analyst.Tagger.load", lambda _: tagger)
     return encoder
 
 

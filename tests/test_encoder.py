@@ -18,7 +18,7 @@ from tokenizers import BertWordPieceTokenizer, Tokenizer
 from transformers import BertConfig, BertModel
 
 from nlp import encoder as room
-from nlp.encoder import Encoder, catalogue, models_home, open_encoder, pull, verify
+from nlp.encoder import Encoder, FolderEncoder, catalogue, models_home, open_encoder, pull, verify
 from nlp.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -422,15 +422,15 @@ def test_importing_the_room_and_opening_an_encoder_load_no_heavy_library(shop: S
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return open_encoder()
+def encoder() -> FolderEncoder:
+    return open_encoder(adapted=False)
 
 
 @pytest.mark.encoder
-def test_the_default_encoder_is_sound(encoder: Encoder) -> None:
+def test_the_default_encoder_is_sound(encoder: FolderEncoder) -> None:
     assert verify("m3e-small") == ()
     assert (encoder.name, encoder.dims) == ("m3e-small", 512)
-    assert encoder.fingerprint == "43e439194f437b3454ae162133b0400ef2f6e25d754a3b74f7e88e5a8a0e0167"
+    assert encoder.fingerprint == encoder.base == "43e439194f437b3454ae162133b0400ef2f6e25d754a3b74f7e88e5a8a0e0167"
 
 
 @pytest.mark.encoder

@@ -83,7 +83,7 @@ def test_what_is_allowed_is_passed_over() -> None:
 
 
 def test_no_file_is_too_large_for_git() -> None:
-    assert [path.name for path in listed("--cached") if path.stat().st_size > 3_000_000] == []
+    assert [path.name for path in listed("--cached") if path.stat().st_size > 10_000_000] == []
 
 
 def test_text_files_end_their_lines_as_unix_does_and_end_with_one() -> None:
