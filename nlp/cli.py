@@ -367,6 +367,8 @@ def train(
     from nlp.training import default_corpus, train_project_adapter
     from nlp.training import train as run
 
+    if adapter and corpus is not None:
+        raise InvalidInputError("--adapter 训练的是项目自带的适配器，只用项目语料，不能与 --corpus 同用")
     corpus = corpus or default_corpus()
     if adapter:
         with bar("训练适配器") as show:
