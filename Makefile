@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test check docs bench bench-tagger clean
+.PHONY: setup demo test check docs bench bench-tagger bench-search bench-links bench-scale clean
 
 setup: $(VENV)/.ready
 
@@ -37,5 +37,20 @@ bench: setup
 bench-tagger: setup
 	$(BIN)/python benchmarks/tagger.py
 
+# The peers live in an environment of their own; it is made once.
+$(VENV)-peers/.ready: benchmarks/peers.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	@touch $@
+
+bench-search: setup $(VENV)-peers/.ready
+	$(BIN)/python benchmarks/search.py --peers $(VENV)-peers/bin/python
+
+bench-links: setup
+	$(BIN)/python benchmarks/links.py
+
+bench-scale: setup
+	$(BIN)/python benchmarks/scale.py
+
 clean:
-	rm -rf $(VENV) library demo-output
+	rm -rf $(VENV) $(VENV)-peers library demo-output

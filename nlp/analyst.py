@@ -88,8 +88,14 @@ class Analyst:
         known = [_decided(decided or {}, passage) for passage in report.passages]
         tags = inherit_topics(report.passages, _put(known, tags), settled)
         tags = _put(known, tags)  # a measure that was judged by itself keeps its own topic
-        links = (*settled, *link_measures(report.passages, tags, vectors))
+        links = (*settled, *link_measures(report.passages, tags, self.content(vectors)))
         return TaggedReport(replace(report, links=links), tuple(tags))
+
+    def content(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what of vectors tells what texts say, without the part that tells their kind; rows of length 1."""
+        said = vectors[:, : self.encoder.dims - self.encoder.kind_dims]
+        unit: NDArray[np.float32] = said / np.linalg.norm(said, axis=1, keepdims=True)
+        return unit
 
     def tag_texts(self, texts: Sequence[str]) -> list[tuple[Tags, tuple[Evidence, ...]]]:
         """Return tags and evidence of texts that stand alone."""

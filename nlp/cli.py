@@ -40,7 +40,7 @@ from nlp.errors import InvalidInputError, NlpError, NotFoundError
 if TYPE_CHECKING:
     from nlp.identity import Overrides
     from nlp.library import Library
-    from nlp.records import Filters, SearchResult
+    from nlp.records import Among, Filters, SearchResult
     from nlp.tagger import Sample
 
 _HELP_WORDS = (
@@ -119,6 +119,8 @@ RoleOption = Annotated[str | None, typer.Option("--role", help="角色：问题�
 TopicOption = Annotated[
     str | None, typer.Option("--topic", help="主题：预算编制、预算执行、绩效指标、内部控制、结果应用、其他（或其代码）")
 ]
+TopOption = Annotated[int, typer.Option("--top", min=1, max=1000, help="每页几条")]
+PageOption = Annotated[int, typer.Option("--page", min=1, max=1000, help="第几页")]
 DEFAULT_LIBRARY = Path("library")
 
 
@@ -253,13 +255,14 @@ def search(
     kind: KindOption = None,
     role: RoleOption = None,
     topic: TopicOption = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=1000, help="给出几条")] = 10,
+    top: TopOption = 10,
+    page: PageOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """按词语和意思一起检索；筛选条件先于排序。"""
+    """按词语和意思一起检索；筛选条件先于排序，几乎相同的条目折叠成一条。"""
     filters = _filters(department=department, region=region, level=level, year=year, kind=kind, role=role, topic=topic)
     with _opened(library) as opened:
-        _answer(opened.search(query, filters=filters, top=top), as_json=as_json)
+        _answer(opened.pinpoint(opened.search(query, filters=filters, top=top, page=page)), as_json=as_json)
 
 
 @app.command(cls=_Verb)
@@ -273,13 +276,16 @@ def similar(
     kind: KindOption = None,
     role: RoleOption = None,
     topic: TopicOption = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=1000, help="给出几条")] = 10,
+    among: Annotated[str, typer.Option("--among", help="在哪里找：全部、别的部门、本部门别的年度")] = "全部",
+    top: TopOption = 10,
+    page: PageOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """找相同的问题：别的部门、别的年度怎么说。"""
+    """找相同的问题：别的部门、别的年度怎么说，有什么不同。"""
     filters = _filters(department=department, region=region, level=level, year=year, kind=kind, role=role, topic=topic)
     with _opened(library) as opened:
-        _answer(opened.similar(target, filters=filters, top=top), as_json=as_json)
+        found = opened.similar(target, filters=filters, among=_among(among), top=top, page=page)
+        _answer(found, as_json=as_json)
 
 
 @app.command(cls=_Verb)
@@ -332,9 +338,14 @@ def draft(
     year: YearOption = None,
     kind: KindOption = None,
     top: Annotated[int, typer.Option("--top", min=1, max=50, help="给出几条")] = 5,
+    original: Annotated[
+        bool, typer.Option("--original", help="照录原文，不把数字、地名、单位换成〔金额〕〔单位〕等空位")
+    ] = False,
+    docx: Annotated[Path | None, typer.Option("--docx", help="另存为 Word 表格：问题、参考表述、出处")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """起草参考：别人对同类问题是怎么写措施的；句句有出处，不编造。"""
+    from nlp.exports import write_draft
     from nlp.taxonomy import parse_role
     from nlp.views import suggestion_view
 
@@ -344,7 +355,10 @@ def draft(
     if as_json:
         print_json({"problem": problem, "suggestions": [suggestion_view(item) for item in found]})
     else:
-        print_draft(problem, found)
+        print_draft(problem, found, original=original)
+    if docx:
+        write_draft(problem, found, docx, original=original)
+        whisper(f"已写入 {docx}")
 
 
 @app.command(cls=_Verb)
@@ -533,7 +547,7 @@ def demo(
             print_search(library.search(query, filters=filters, top=3))
         heading("四、起草参考")
         problem = "绩效评价结果没有和预算安排挂钩"
-        print_draft(problem, library.draft(problem, top=3))
+        print_draft(problem, library.draft(problem, top=3), original=False)
     heading("结果放在")
     typer.echo(f"报告库  {home}\n图      {chart}")
     typer.echo(f"接着试  jixiao search 资金闲置 --library {home}")
@@ -688,6 +702,15 @@ def _filters(
         role=parse_role(role) if role else None,
         topic=parse_topic(topic) if topic else None,
     )
+
+
+def _among(text: str) -> Among:
+    from nlp.records import Among
+
+    try:
+        return Among(text)
+    except ValueError:
+        raise InvalidInputError(f"--among 应是 {'、'.join(Among)} 之一，得到的是“{text}”") from None
 
 
 def _years(text: str) -> tuple[int, int]:

@@ -116,17 +116,35 @@ def _tag_text(tags: Tags) -> str:
 
 def print_search(result: SearchResult) -> None:
     """Print the answer to a search."""
-    typer.echo(f"\n“{result.query}”  {len(result.hits)} 条，{result.took_ms:.0f} 毫秒")
+    from nlp.search import differences
+
+    if result.target:
+        typer.echo(f"\n条目 {result.target.passage.id}：{result.target.passage.text}")
+        typer.echo(f"相同的问题  {len(result.hits)} 条，{result.took_ms:.0f} 毫秒")
+    else:
+        typer.echo(f"\n“{result.query}”  {len(result.hits)} 条，{result.took_ms:.0f} 毫秒")
     for hit in result.hits:
         _print_hit(hit)
+        differs = differences(result.target, hit.found) if result.target else {}
+        for name, (own, other) in differs.items():
+            typer.echo(f"     {_DIFFERENCES[name]}不同：{own or '（无）'} → {other or '（无）'}")
     if result.note:
         typer.echo(result.note)
 
 
+_DIFFERENCES = {"department": "部门", "region": "地区", "year": "年度", "figures": "数字"}
+
+
 def _print_hit(hit: Hit) -> None:
     passage = hit.found.passage
+    same = f"  +{len(hit.same)} 相同" if hit.same else ""
     typer.echo(f"{hit.rank:>3}. [{_tag_text(hit.found.tags)}] {_marked(passage.text, hit.highlights)}")
-    typer.echo(f"     {_origin(hit.found.report.identity, passage.page)}  编号 {passage.id}  得分 {hit.score:.2f}")
+    typer.echo(
+        f"     {_origin(hit.found.report.identity, passage.page)}  编号 {passage.id}  得分 {hit.score:.2f}{same}"
+    )
+    if hit.nearest:
+        start, end = hit.nearest
+        typer.echo(f"     最相近的一句：{passage.text[start:end]}")
 
 
 def _marked(text: str, spans: Iterable[tuple[int, int]]) -> str:
@@ -182,19 +200,21 @@ def print_info(info: Info) -> None:
         )
 
 
-def print_draft(problem: str, found: Iterable[Suggestion]) -> None:
-    """Print reference wording with its sources."""
+def print_draft(problem: str, found: Iterable[Suggestion], *, original: bool) -> None:
+    """Print reference wording with its sources, with slots or as quoted."""
+    from nlp.drafting import with_slots
+
     typer.echo(f"\n问题：{problem}")
     suggestions = list(found)
     if not suggestions:
         typer.echo("库里没有找到可参考的表述；请换个说法，或放宽筛选条件")
     for number, item in enumerate(suggestions, 1):
-        passage = item.found.passage
-        typer.echo(f"{number:>3}. {passage.text}")
-        section = " / ".join(passage.section)
-        typer.echo(
-            f"     出处：{_origin(item.found.report.identity, passage.page)}《{item.found.report.identity.title}》{section}"
-        )
+        text = item.found.passage.text
+        typer.echo(f"{number:>3}. {text if original else with_slots(text, item.found.report.identity)}")
+        for source in (item.found, *item.also):
+            section = " / ".join(source.passage.section)
+            identity = source.report.identity
+            typer.echo(f"     出处：{_origin(identity, source.passage.page)}《{identity.title}》{section}")
         if item.answers:
             typer.echo(f"     所答的问题：{item.answers.passage.text}")
 

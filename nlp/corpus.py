@@ -17,6 +17,7 @@ from sklearn.metrics import cohen_kappa_score
 from nlp.errors import InvalidInputError, NotFoundError
 from nlp.records import Role, Topic
 from nlp.tagger import Sample, core
+from nlp.taxonomy import parse_subtopic
 
 _OPENING = 4  # characters
 _COMMON = 50  # openings
@@ -115,6 +116,28 @@ def read_samples(paths: Iterable[Path]) -> tuple[Sample, ...]:
         InvalidInputError: If a line cannot be understood; the message names file and line.
     """
     return tuple(item.sample for item in read_labelled(paths))
+
+
+def question_files(corpus: Path) -> list[Path]:
+    """Return the files of questions to learn from that lie beside a labelled corpus; there may be none."""
+    return sorted((corpus.parent / "queries").glob("training_*.jsonl"))
+
+
+def read_questions(paths: Iterable[Path]) -> tuple[Sample, ...]:
+    """Return what people would type, with the subtopic that they mean, as the adapter learns from it.
+
+    Raises:
+        InvalidInputError: If a line cannot be understood.
+    """
+    return tuple(_question(path, line) for path in paths for line in path.read_text("utf-8").splitlines())
+
+
+def _question(path: Path, line: str) -> Sample:
+    try:
+        item = json.loads(line)
+        return Sample(item["text"], primary=parse_subtopic(item["subtopic"]).topic, subtopic=item["subtopic"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(f"{path} 中有读不懂的一行（{error}）：{line[:60]}") from error
 
 
 def read_labelled(paths: Iterable[Path]) -> tuple[Labelled, ...]:

@@ -25,7 +25,7 @@ import numpy as np
 import platformdirs
 from filelock import FileLock
 
-from nlp.adapter import Adapter, apply_changes, default_adapter
+from nlp.adapter import KIND_SHARE, Adapter, apply_changes, default_adapter
 from nlp.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -61,6 +61,16 @@ class Encoder(Protocol):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over weights and settings: vectors of two encoders compare only if it is the same."""
+        ...
+
+    @property
+    def kind_dims(self) -> int:
+        """How many of a vector's last columns tell what kind of thing a text is, and not what it says."""
+        ...
+
+    @property
+    def kind_share(self) -> float:
+        """How much of the inner product of two vectors is that of these columns."""
         ...
 
     @property
@@ -459,6 +469,8 @@ class FolderEncoder:
 
     Attributes:
         base: Fingerprint of the model without an adapter.
+        kind_dims: How many of a vector's last columns tell what kind of thing the text is; 0 without an adapter.
+        kind_share: How much of the inner product of two vectors is theirs.
         folder: Where the model lies.
         adapter: What changes its weights when they are loaded, if anything does.
     """
@@ -468,7 +480,9 @@ class FolderEncoder:
     ) -> None:
         self.name = name
         self.base = base
-        self.dims = dims
+        self.kind_dims = adapter.kind_dims if adapter else 0
+        self.kind_share = KIND_SHARE if adapter else 0.0
+        self.dims = dims + self.kind_dims
         self.folder = folder
         self.adapter = adapter
         self._query_prefix = query_prefix
@@ -509,13 +523,22 @@ class FolderEncoder:
         )
         tokens: list[list[int]] = windows["input_ids"]
         lengths = np.array([len(window) for window in tokens])
-        vectors = np.empty((len(tokens), self.dims), dtype=np.float32)
-        for batch in _batches(lengths):
-            vectors[batch] = self._run([tokens[i] for i in batch])
-        return _pool(vectors, lengths, np.array(windows["overflow_to_sample_mapping"]), len(texts))
+        batches = list(_batches(lengths))
+        found = np.concatenate([self._run([tokens[i] for i in batch]) for batch in batches])
+        states = np.empty_like(found)
+        states[np.concatenate(batches)] = found
+        means = _pool(states, lengths, np.array(windows["overflow_to_sample_mapping"]), len(texts))
+        if self.adapter is not None:
+            return self.adapter.join(means)
+        unit: NDArray[np.float32] = means / np.linalg.norm(means, axis=1, keepdims=True)
+        return unit
 
     def _run(self, windows: list[list[int]]) -> NDArray[np.float32]:
-        """Vectors of windows that go through the model together, padded to the longest."""
+        """What the model makes of windows that go through it together, padded to the longest.
+
+        Shapes:
+            ``(n_windows, dims)``; for an adapter what :meth:`nlp.adapter.Adapter.pool` makes.
+        """
         import torch  # noqa: PLC0415 -- loaded with the model
 
         ids = np.full((len(windows), max(map(len, windows))), self._model.tokenizer.pad_token_id, dtype=np.int64)
@@ -525,8 +548,11 @@ class FolderEncoder:
             mask[row, : len(window)] = 1
         features = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
         with torch.inference_mode():
-            vectors: NDArray[np.float32] = self._model(features)["sentence_embedding"].float().numpy()
-        return vectors
+            made = self._model(features)
+        if self.adapter is not None:
+            return self.adapter.pool(made["token_embeddings"].float().numpy(), mask)
+        found: NDArray[np.float32] = made["sentence_embedding"].float().numpy()
+        return found
 
     @cached_property
     def _model(self) -> Any:
@@ -572,12 +598,12 @@ def _batches(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 def _pool(
     vectors: NDArray[np.float32], lengths: NDArray[np.int64], owners: NDArray[np.int64], n_texts: int
 ) -> NDArray[np.float32]:
-    """One vector of length 1 per text: the mean of its windows' vectors, a longer window counting for more.
+    """One row per text: the mean of its windows' rows, a longer window counting for more.
 
-    >>> _pool(np.eye(3, dtype=np.float32), np.array([30, 40, 5]), np.array([0, 0, 1]), 2).round(2).tolist()
-    [[0.6000000238418579, 0.800000011920929, 0.0], [0.0, 0.0, 1.0]]
+    >>> _pool(np.eye(3, dtype=np.float32), np.array([30, 50, 5]), np.array([0, 0, 1]), 2).tolist()
+    [[0.375, 0.625, 0.0], [0.0, 0.0, 1.0]]
     """
     sums: NDArray[np.float64] = np.zeros((n_texts, vectors.shape[1]))
     np.add.at(sums, owners, vectors * lengths[:, None])
-    norms: NDArray[np.float64] = np.linalg.norm(sums, axis=1, keepdims=True)
-    return (sums / norms).astype(np.float32)
+    whole = np.bincount(owners, weights=lengths, minlength=n_texts)
+    return (sums / whole[:, None]).astype(np.float32)

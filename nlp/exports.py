@@ -6,6 +6,10 @@ import csv
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import docx
+from docx.enum.section import WD_ORIENT
+from docx.oxml.ns import qn
+from docx.shared import Cm, Pt
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font
@@ -13,6 +17,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from nlp import taxonomy
+from nlp.drafting import with_slots
 from nlp.errors import InvalidInputError
 from nlp.review import ANSWERS, ROLE, SECONDARY, SHOWN, SUBTOPIC, TOPIC, shown_cells
 from nlp.views import shown
@@ -23,10 +28,12 @@ if TYPE_CHECKING:
 
     from openpyxl.worksheet.worksheet import Worksheet
 
-    from nlp.records import Frequency, StoredPassage
+    from nlp.records import Frequency, StoredPassage, Suggestion
 
 NAMES = {"topic": "主题", "department": "部门", "region": "地区", "level": "层级", "year": "年度", "kind": "类型"}
 _TAIL = ("条数", "报告数", "占比", "占比下限（95%）", "占比上限（95%）")
+_DRAFT_HEADS = ("问题", "参考表述", "出处")
+_FONT = "宋体"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -109,6 +116,62 @@ def write_review(found: Sequence[StoredPassage], path: Path) -> None:
         choice.add(f"{column}2:{column}{max(2, len(found) + 1)}")
     with _writable(path):
         book.save(path)
+
+
+def write_draft(problem: str, found: Sequence[Suggestion], path: Path, *, original: bool) -> None:
+    """Write reference wording as a Word table that a person can work in: problem, wording, sources.
+
+    Raises:
+        InvalidInputError: If the file cannot be written.
+    """
+    document = docx.Document()
+    normal = document.styles["Normal"]
+    normal.font.name = _FONT
+    normal.element.rPr.rFonts.set(qn("w:eastAsia"), _FONT)
+    normal.font.size = Pt(10.5)
+    section = document.sections[0]
+    section.page_width, section.page_height, section.orientation = Cm(29.7), Cm(21), WD_ORIENT.LANDSCAPE
+    document.add_paragraph().add_run(f"起草参考：{_printable(problem)}").bold = True
+    note = "各条均为报告原文的引用" + (
+        "。" if original else "，其中的数字、日期、地名和单位换成了〔空位〕，原文见出处栏。"
+    )
+    document.add_paragraph(note)
+    table = document.add_table(rows=1, cols=len(_DRAFT_HEADS), style="Table Grid")
+    table.autofit = False
+    for cell, head in zip(table.rows[0].cells, _DRAFT_HEADS, strict=True):
+        cell.paragraphs[0].add_run(head).bold = True
+    for item in found:
+        text = item.found.passage.text
+        wording = text if original else with_slots(text, item.found.report.identity)
+        sources = [_source_line(source) for source in (item.found, *item.also)]
+        if wording != text:
+            sources.append(f"原文：{text}")
+        asked = item.answers.passage.text if item.answers else problem
+        for cell, value in zip(table.add_row().cells, (asked, wording, "\n".join(sources)), strict=True):
+            cell.text = _printable(value)
+    for row in table.rows:
+        for cell, width in zip(row.cells, (7.5, 9.5, 7.5), strict=True):
+            cell.width = Cm(width)
+    with _writable(path):
+        document.save(str(path))
+
+
+def _source_line(found: StoredPassage) -> str:
+    """Return where a passage stands, in a line."""
+    identity, passage = found.report.identity, found.passage
+    page = f"第{passage.page}页" if passage.page else ""
+    parts = (
+        f"《{identity.title}》",
+        identity.department or "",
+        str(identity.year or ""),
+        " / ".join(passage.section),
+        page,
+    )
+    return "，".join(part for part in parts if part)
+
+
+def _printable(text: str) -> str:
+    return ILLEGAL_CHARACTERS_RE.sub("", text)
 
 
 def _dress(sheet: Worksheet, widths: Sequence[float]) -> None:

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -37,6 +37,7 @@ from nlp.index import VectorIndex
 from nlp.readers import is_candidate, members
 from nlp.reading import read_report, report_id
 from nlp.records import (
+    Among,
     Correction,
     Failure,
     Filters,
@@ -51,10 +52,26 @@ from nlp.records import (
     SearchResult,
     StoredPassage,
     Suggestion,
+    Topic,
+    TopicScore,
 )
 from nlp.review import as_sample, key_of, path_of
 from nlp.review import choose as choose_unsure
-from nlp.search import CANDIDATES, Scored, coverage, facets, fuse, highlight
+from nlp.search import (
+    CANDIDATES,
+    Scored,
+    coverage,
+    facets,
+    fitting,
+    fold,
+    fuse,
+    has_answer,
+    highlight,
+    sentence_spans,
+    sought_role,
+    weighed,
+    widened,
+)
 from nlp.store import Store, TaggedPassage, Vectors
 from nlp.tagger import Sample, core
 from nlp.words import search_words
@@ -66,6 +83,21 @@ _STORE, _INDEX, _LOCK = "library.sqlite", "index.faiss", "library.lock"
 _LOCK_SECONDS = 1800
 _LONGEST_QUERY = 2000
 _CHINESE = re.compile(r"[一-鿿]")
+# What a measure counts in a draft that is near to the problem by itself, but answered no problem like it; and one that is
+# about another topic.
+_ALONE, _OTHER_TOPIC = 0.5, 0.6
+_FILTER_NAMES = {
+    "department": "部门",
+    "region": "地区",
+    "level": "层级",
+    "years": "年度",
+    "kind": "类型",
+    "role": "角色",
+    "topic": "主题",
+    "not_department": "别的部门",
+    "not_year": "别的年度",
+    "not_row": "别的条目",
+}
 _PASSAGE_ID = re.compile(r"[0-9a-f]{16}-L?\d{4,}")
 
 
@@ -297,10 +329,16 @@ class Library:
 
     # ------------------------------------------------------------------------------------------------------------------- search
 
-    def search(self, query: str, *, filters: Filters | None = None, top: int = 10) -> SearchResult:
+    def search(self, query: str, *, filters: Filters | None = None, top: int = 10, page: int = 1) -> SearchResult:
         """Return the passages that answer a query best, by words and by meaning together.
 
-        Filters come first: within them the search is exact.
+        Filters come first: within them the search is exact. Passages that nearly repeat each other are one hit.
+
+        Args:
+            query: From one character to some sentences.
+            filters: What it is narrowed to.
+            top: Hits a page.
+            page: Which page, from 1.
 
         Raises:
             InvalidInputError: If the query is empty or too long.
@@ -312,71 +350,116 @@ class Library:
         vector = self._encoder().encode_query(core(query))
         with self._store.snapshot():  # another process may write meanwhile
             allowed = self._store.rows_passing(filters)
-            ranked = self._ranked(query, vector, filters, allowed)
-            hits = self._hits(ranked[:top], query)
-            pool = self._store.passages([candidate.row for candidate in ranked])
-            note = "" if hits else self._why_nothing(query, allowed)
-        return SearchResult(query, round((time.perf_counter() - started) * 1000, 1), hits, facets(pool), note)
+            ranked = self._ranked(query, vector, filters, allowed, max(CANDIDATES, 3 * top * page))
+            pool, folded = self._folded([candidate.row for candidate in ranked], top * page)
+            groups = folded[top * (page - 1) :]
+            hits = tuple(
+                _hit(rank, ranked[first], [pool[place] for place in (first, *same)], query)
+                for rank, (first, *same) in enumerate(groups, top * (page - 1) + 1)
+            )
+            counts = facets(self._store.labels([candidate.row for candidate in ranked]))
+            note = "" if hits else self._why_nothing(query, filters, ranked)
+        return SearchResult(query, round((time.perf_counter() - started) * 1000, 1), hits, counts, note)
 
-    def similar(self, target: str, *, filters: Filters | None = None, top: int = 10) -> SearchResult:
+    def _folded(self, rows: Sequence[int], count: int) -> tuple[list[StoredPassage], list[list[int]]]:
+        """Return passages of rows, as many as are needed for so many groups that differ, and the groups' places."""
+        pool: list[StoredPassage] = []
+        groups: list[list[int]] = []
+        while len(groups) < count and len(pool) < len(rows):
+            pool += self._store.passages(rows[len(pool) : len(pool) + 2 * count])
+            groups = fold([found.passage.text for found in pool], count)
+        return pool, groups
+
+    def pinpoint(self, result: SearchResult) -> SearchResult:
+        """Return a search's answer with, for each hit of several sentences, the one that is nearest to the query in meaning."""
+        spans = [sentence_spans(hit.found.passage.text) for hit in result.hits]
+        texts = [
+            hit.found.passage.text[start:end]
+            for hit, own in zip(result.hits, spans, strict=True)
+            for start, end in (own if len(own) > 1 else ())
+        ]
+        nearness = iter(self._encoder().encode(texts) @ self._encoder().encode_query(core(result.query)))
+        hits = []
+        for hit, own in zip(result.hits, spans, strict=True):
+            scores = [next(nearness) for _ in own] if len(own) > 1 else []
+            hits.append(replace(hit, nearest=own[int(np.argmax(scores))]) if scores else hit)
+        return replace(result, hits=tuple(hits))
+
+    def similar(
+        self, target: str, *, filters: Filters | None = None, among: Among = Among.ALL, top: int = 10, page: int = 1
+    ) -> SearchResult:
         """Return passages that state the same as a passage (by its id) or as a text; the passage itself is left out.
+
+        Args:
+            target: An id, or a text.
+            filters: What it is narrowed to; for a passage its own role, where no role is said.
+            among: Everywhere, other departments only, or other years of the passage's own department.
+            top: Hits a page.
+            page: Which page, from 1.
 
         Raises:
             NotFoundError: If the target looks like an id and there is no such passage.
+            InvalidInputError: If departments or years are to be compared and the target is no passage that has them.
         """
+        narrowed = filters or Filters()
         with self._store.snapshot():
             row = self._store.row_of(target)
             if row is None:
                 if _PASSAGE_ID.fullmatch(target):
                     raise NotFoundError(f"库中没有编号为 {target} 的条目；编号见 jixiao search 的结果")
-                return self.search(target, filters=filters, top=top)
+                if among is not Among.ALL:
+                    raise InvalidInputError(
+                        f"查“{among.value}”要给条目编号，得到的是一段文字；编号见 jixiao search 的结果"
+                    )
+                return self.search(target, filters=narrowed, top=top, page=page)
             own = self._store.passages([row])[0]
-            narrowed = filters or Filters()
-            if narrowed.role is None:
-                narrowed = replace(narrowed, role=own.tags.role)
-            found = self.search(core(own.passage.text)[:_LONGEST_QUERY], filters=narrowed, top=top + 1)
-        others = [hit for hit in found.hits if hit.found.row != row][:top]
-        return replace(found, hits=tuple(replace(hit, rank=rank) for rank, hit in enumerate(others, 1)))
+            narrowed = replace(_among(narrowed, own, among), role=narrowed.role or own.tags.role, not_row=row)
+            found = self.search(core(own.passage.text)[:_LONGEST_QUERY], filters=narrowed, top=top, page=page)
+        return replace(found, target=own)
 
     def _ranked(
-        self, query: str, vector: NDArray[np.float32], filters: Filters, allowed: NDArray[np.int64] | None
+        self,
+        query: str,
+        vector: NDArray[np.float32],
+        filters: Filters,
+        allowed: NDArray[np.int64] | None,
+        count: int,
     ) -> list[Scored]:
-        asked = search_words(query)
-        by_words = [row for row, _ in self._store.search_words(asked, filters, CANDIDATES)]
-        shared = coverage(asked, self._store.word_weights(asked), self._store.words_in(by_words))
+        asked = widened(query)
+        words = list(dict.fromkeys([*asked, *sorted(frozenset().union(*asked.values()))]))
+        by_words = [row for row, _ in self._store.search_words(words, filters, count)]
+        shared = coverage(asked, self._store.word_weights(words), self._store.words_in(by_words))
         if not shared:
-            shared = dict.fromkeys(self._store.rows_containing(query, filters, CANDIDATES), 1.0)
-        index = self._current_index()
+            shared = dict.fromkeys(self._store.rows_containing(query, filters, count), 1.0)
+        index, encoder = self._current_index(), self._encoder()
+        turned = weighed(vector, encoder.kind_dims, encoder.kind_share)
         # The encoder reads Chinese: what it makes of anything else is no evidence of meaning.
-        near = _pairs(index.search(vector, CANDIDATES, allowed)) if _CHINESE.search(query) else {}
+        near = _pairs(index.search(turned, count, allowed)) if _CHINESE.search(query) else {}
         only_words = np.array(sorted(shared.keys() - near.keys()), dtype=np.int64)
-        near |= _pairs(index.search(vector, len(only_words), only_words))
-        rows = sorted(near)
-        meant = self._analyst.tagger.predict([Sample(query, role=Role.PROBLEM)], vector[None, :])[0].topics[0]
-        sure = meant.score >= 0.5  # noqa: PLR2004  more likely than all other topics together
-        same = self._store.rows_with_topic(rows, meant.label) if sure else set()
-        return fuse(shared, near, same, self._store.lengths(rows))
+        near |= _pairs(index.search(turned, len(only_words), only_words))
+        labels = self._store.labels(sorted(near))
+        fits = fitting(labels, self._meant(query, vector), sought_role(query))
+        found = fuse(shared, near, fits, self._store.lengths(sorted(near)))
+        return found if has_answer(asked, self._store.known_words(words), found) else []
 
-    def _hits(self, ranked: Sequence[Scored], query: str) -> tuple[Hit, ...]:
-        found = self._store.passages([candidate.row for candidate in ranked])
-        return tuple(
-            Hit(
-                rank,
-                round(c.score, 4),
-                item,
-                round(c.lexical, 4),
-                round(c.semantic, 4),
-                highlight(item.passage.text, query),
-            )
-            for rank, (c, item) in enumerate(zip(ranked, found, strict=True), 1)
-        )
-
-    def _why_nothing(self, query: str, allowed: NDArray[np.int64] | None) -> str:
+    def _why_nothing(self, query: str, filters: Filters, ranked: Sequence[Scored]) -> str:
+        if ranked:
+            return "没有更多条目了；前面各页已经给完"
         if self._store.counts()[1] == 0:
             return "报告库是空的；请先用 jixiao ingest 入库"
-        if allowed is not None and len(allowed) == 0:
-            return "没有条目同时符合这些筛选条件；请放宽 --department、--region、--year 等条件"
-        return f"按词语（{'、'.join(search_words(query)) or query}）和按语义都没有找到相近的条目；请换个说法，或放宽筛选条件"
+        tried = f"按词语（{'、'.join(search_words(query)) or query}）和按语义都没有找到相近的条目"
+        given = [field.name for field in fields(filters) if getattr(filters, field.name) is not None]
+        if not given:
+            return f"{tried}；请换个说法"
+        passing = self._store.rows_passing(filters)
+        if passing is None or len(passing):
+            return f"{tried}；请换个说法，或放宽筛选条件"
+        wider = {name: self._store.rows_passing(replace(filters, **{name: None})) for name in given}
+        counts = [
+            f"不限{_FILTER_NAMES[n]}有 {len(rows)} 条" for n, rows in wider.items() if rows is not None and len(rows)
+        ]
+        advice = "、".join(counts) or "单独放宽哪一个都没有条目"
+        return f"没有条目同时符合这些筛选条件：{advice}；请放宽 --department、--region、--year 等条件"
 
     def _current_index(self) -> VectorIndex:
         """Return the index of the store as it is now: the one at hand, the saved one, or a new one."""
@@ -434,14 +517,25 @@ class Library:
     def _measures(self, problem: str, stated: SearchResult, filters: Filters, top: int) -> list[Suggestion]:
         """Return measures that answered problems like this one, and measures that are near to it by themselves."""
         linked = [
-            Suggestion(round(hit.score * score, 4), measure, hit.found)
+            Suggestion(hit.score * score, measure, hit.found)
             for hit in stated.hits
-            for measure, score in self._answers(hit.found)
+            for stated_as in (hit.found, *hit.same)
+            for measure, score in self._answers(stated_as)
         ]
         direct = self.search(problem, filters=replace(filters, role=Role.MEASURE), top=4 * top)
         known = {item.found.row for item in linked}
-        alone = [Suggestion(round(0.5 * hit.score, 4), hit.found) for hit in direct.hits if hit.found.row not in known]
-        return [*linked, *alone]
+        alone = [Suggestion(_ALONE * hit.score, hit.found) for hit in direct.hits if hit.found.row not in known]
+        meant = self._meant(problem, self._encoder().encode_query(core(problem)))
+        return [self._weighed(item, meant.label) for item in (*linked, *alone)]
+
+    def _weighed(self, item: Suggestion, topic: Topic) -> Suggestion:
+        """Return a suggestion that counts for less where its measure is about another topic than the problem."""
+        fits = any(found.label is topic for found in item.found.tags.topics)
+        return replace(item, score=round(item.score * (1.0 if fits else _OTHER_TOPIC), 4))
+
+    def _meant(self, query: str, vector: NDArray[np.float32]) -> TopicScore:
+        """Return the topic that a query is most likely about."""
+        return self._analyst.tagger.predict([Sample(query, role=Role.PROBLEM)], vector[None, :])[0].topics[0]
 
     def _answers(self, problem: StoredPassage) -> list[tuple[StoredPassage, float]]:
         rows = self._store.measures_for(problem.passage.id)
@@ -539,6 +633,26 @@ class Library:
                 elif not problems and not saved.holds(*self._store.all_vectors(saved.dims)):
                     problems.append("向量索引与库中的向量不一致；请运行 jixiao library rebuild")
         return tuple(problems)
+
+
+def _hit(rank: int, scored: Scored, found: Sequence[StoredPassage], query: str) -> Hit:
+    """Return a hit from a passage and those that nearly repeat it."""
+    first, *same = found
+    marks = highlight(first.passage.text, query)
+    parts = (round(scored.score, 4), first, round(scored.lexical, 4), round(scored.semantic, 4))
+    return Hit(rank, *parts, marks, same=tuple(same))
+
+
+def _among(filters: Filters, own: StoredPassage, among: Among) -> Filters:
+    """Return filters that let other departments pass, or other years of a passage's own department."""
+    department, year = own.passage.department, own.passage.year
+    if among is Among.ALL:
+        return filters
+    if department is None or (among is Among.YEARS and year is None):
+        raise InvalidInputError(f"条目 {own.passage.id} 没有写明部门或年度，不能查“{among.value}”")
+    if among is Among.DEPARTMENTS:
+        return replace(filters, not_department=department)
+    return replace(filters, department=department, not_year=year)
 
 
 def _pairs(found: tuple[NDArray[np.int64], NDArray[np.float32]]) -> dict[int, float]:

@@ -1,7 +1,9 @@
-"""Which measure answers which problem in one report: meaning, topic, order and neighbourhood, weighed together."""
+"""Which measure answers which problem in one report: meaning, words, topics, order and neighbourhood, weighed together."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -9,43 +11,122 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from nlp.records import Link, Passage, Role, Tags, Topic
+from nlp.records import Link, Passage, Role, Tags
+from nlp.words import search_words
 
-# Weights of the evidence and the score from which a measure counts as an answer. Set by hand on our own reports;
-# "no measure given" is an answer, so the bar is above what meaning or topic alone can reach.
-_MEANING, _TOPIC, _ORDER, _NEXT = 0.5, 0.25, 0.1, 0.25
-_ENOUGH = 0.5
-_COSINE_FLOOR, _COSINE_TOP = 0.6, 0.95
+# Log-odds of a link: weights of the clues in the order of `clues`, and the odds without any. Fitted by
+# `benchmarks/links.py` on the links of our own reports, as they stand and with the order of the measures shuffled,
+# so that order helps and cannot overrule what the texts say.
+WEIGHTS, BIAS = (3.3, 2.8, 5.6, 4.3, 1.7), -9.7
+# "No measure given" is an answer: a pair of the best assignment with less than these log-odds is no link, and a measure
+# beyond it joins the problem that it fits best only with more.
+_ENOUGH, _ENOUGH_TO_JOIN = -1.0, 0.0
+_LOWEST = -8.0  # below it one pair is as unlikely as another, and none shall be traded for
+Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
-def link_measures(passages: Sequence[Passage], tags: Sequence[Tags], vectors: NDArray[np.float32]) -> tuple[Link, ...]:
+def link_measures(passages: Sequence[Passage], tags: Sequence[Tags], vectors: Matrix) -> tuple[Link, ...]:
     """Return the links from problems to the measures that answer them.
 
-    First the best one-to-one assignment, then each measure left over joins the problem that it fits best; a pair whose
-    score is too low is no link. Passages whose role a ledger has settled are linked there and left out here.
+    First the best one-to-one assignment of the whole report, then each measure left over joins the problem that it fits
+    best; a pair whose score is too low is no link. Passages whose role a ledger has settled are linked there and left out here.
 
     Shapes:
-        ``vectors`` is ``(n_passages, dims)``, rows of length 1.
+        ``vectors`` is ``(n_passages, dims)``, rows of length 1: what the passages say.
     """
     free = [i for i, passage in enumerate(passages) if passage.role is None]
     problems = [i for i in free if tags[i].role is Role.PROBLEM]
     measures = [i for i in free if tags[i].role is Role.MEASURE]
     if not problems or not measures:
         return ()
-    scores = _scores(problems, measures, tags, vectors)
-    rows, columns = linear_sum_assignment(-scores)
-    pairs = {int(column): int(row) for row, column in zip(rows, columns, strict=True)}
-    for column in range(len(measures)):
-        best = int(scores[:, column].argmax())
-        row = pairs.get(column, best)
-        if scores[row, column] < _ENOUGH:
-            row = best
-        pairs[column] = row
+    scores = clues(passages, tags, vectors, problems, measures) @ np.array(WEIGHTS) + BIAS
+    pairs = assign(scores)
     return tuple(
-        Link(passages[problems[row]].id, passages[measures[column]].id, round(float(scores[row, column]), 4))
+        Link(passages[problems[row]].id, passages[measures[column]].id, _chance(scores[row, column]))
         for column, row in sorted(pairs.items())
-        if scores[row, column] >= _ENOUGH
     )
+
+
+def _chance(score: float) -> float:
+    return round(1 / (1 + math.exp(-score)), 4)
+
+
+def assign(scores: Floats) -> dict[int, int]:
+    """Return, for each measure that answers a problem, which one.
+
+    >>> assign(np.array([[2.0, -3.0, 1.0], [-2.0, -4.0, -2.0]]))
+    {0: 0, 2: 0}
+
+    Shapes:
+        ``scores`` is ``(n_problems, n_measures)``: log-odds.
+    """
+    rows, columns = linear_sum_assignment(-np.maximum(scores, _LOWEST))
+    found = {int(c): int(r) for r, c in zip(rows, columns, strict=True) if scores[r, c] > _ENOUGH}
+    for column in range(scores.shape[1]):
+        best = int(scores[:, column].argmax())
+        if column not in found and scores[best, column] > _ENOUGH_TO_JOIN:
+            found[column] = best
+    return dict(sorted(found.items()))
+
+
+def clues(
+    passages: Sequence[Passage], tags: Sequence[Tags], vectors: Matrix, problems: Sequence[int], measures: Sequence[int]
+) -> Floats:
+    """Return what speaks for each pair of a problem and a measure: closeness, words, topic, order, neighbourhood.
+
+    Shapes:
+        ``(n_problems, n_measures, 5)``.
+    """
+    found = np.zeros((len(problems), len(measures), 5))
+    found[..., 0] = _closeness(vectors, problems, measures)
+    found[..., 1] = _shared_words(passages, problems, measures)
+    found[..., 2] = [[float(tags[p].primary is tags[m].primary) for m in measures] for p in problems]
+    found[..., 3] = _order(found, [passages[m].section for m in measures])
+    found[..., 4] = [[float(_follows(tags, p, m)) for m in measures] for p in problems]
+    return found
+
+
+def _closeness(vectors: Matrix, problems: Sequence[int], measures: Sequence[int]) -> Floats:
+    """Return tenths of cosine above what problem and measure have with any passage: one office's texts are all alike."""
+    cosine = np.asarray(vectors @ vectors.T, dtype=np.float64)
+    usual = (cosine.sum(axis=1) - 1) / max(1, len(vectors) - 1)
+    above: Floats = cosine[np.ix_(problems, measures)] - (usual[problems][:, None] + usual[measures][None, :]) / 2
+    return 10 * above
+
+
+def _shared_words(passages: Sequence[Passage], problems: Sequence[int], measures: Sequence[int]) -> Floats:
+    """Return tenths of the words' weight that two passages share; a word of many passages of the report weighs little."""
+    words = [set(search_words(f"{p.text} {p.lead} {''.join(p.section[-1:])}")) for p in passages]
+    counts = Counter(word for own in words for word in own)
+    weights = {word: math.log((len(passages) + 1) / (count + 1)) for word, count in counts.items()}
+    whole = [sum(weights[word] for word in own) for own in words]
+    found = np.zeros((len(problems), len(measures)))
+    for row, p in enumerate(problems):
+        for column, m in enumerate(measures):
+            shared = sum(weights[word] for word in words[p] & words[m])
+            found[row, column] = 10 * shared / math.sqrt(whole[p] * whole[m]) if shared else 0.0
+    return found
+
+
+def _order(found: Floats, sections: Sequence[tuple[str, ...]]) -> Floats:
+    """Return, where a section has as many measures as there are problems, how far the texts bear out that they keep step."""
+    order = np.zeros(found.shape[:2])
+    said = found[..., 0] + found[..., 1] / 2 + found[..., 2]
+    blocks: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for column, section in enumerate(sections):
+        blocks[section].append(column)
+    for columns in blocks.values():
+        if 1 < len(columns) == len(said):
+            rows = range(len(said))
+            order[rows, columns] = np.mean([said[:, column].argmax() == row for row, column in enumerate(columns)])
+    return order
+
+
+def _follows(tags: Sequence[Tags], problem: int, measure: int) -> bool:
+    """Return whether a measure stands behind a problem with nothing between them but causes."""
+    between = tags[problem + 1 : measure]
+    return problem < measure and all(tag.role is Role.CAUSE for tag in between)
 
 
 def inherit_topics(passages: Sequence[Passage], tags: Sequence[Tags], settled: Iterable[Link]) -> list[Tags]:
@@ -59,21 +140,3 @@ def inherit_topics(passages: Sequence[Passage], tags: Sequence[Tags], settled: I
         problem, measure = tags[places[link.problem]], places[link.measure]
         inherited[measure] = replace(tags[measure], primary=problem.primary, topics=problem.topics)
     return inherited
-
-
-def _scores(
-    problems: Sequence[int], measures: Sequence[int], tags: Sequence[Tags], vectors: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    cosine = np.asarray(vectors[list(problems)] @ vectors[list(measures)].T, dtype=np.float64)
-    meaning = np.clip((cosine - _COSINE_FLOOR) / (_COSINE_TOP - _COSINE_FLOOR), 0.0, 1.0)
-    topic = np.array([[_shared(tags[p], tags[m]) for m in measures] for p in problems])
-    order = np.array([[float(i == j) for j in range(len(measures))] for i in range(len(problems))])
-    follows = np.array([[float(m == p + 1) for m in measures] for p in problems])
-    return np.minimum(1.0, _MEANING * meaning + _TOPIC * topic + _ORDER * order + _NEXT * follows)
-
-
-def _shared(problem: Tags, measure: Tags) -> float:
-    if problem.primary is measure.primary:
-        return 1.0 if problem.primary is not Topic.OTHER else 0.5
-    other = {topic.label for topic in problem.topics} & {topic.label for topic in measure.topics}
-    return 0.5 if other else 0.0

@@ -301,6 +301,35 @@ class Link:
     score: float
 
 
+class DiscrepancyKind(StrEnum):
+    """In what figures or dates of a report contradict each other."""
+
+    SUM = "sum"
+    RATE = "rate"
+    CONFLICT = "conflict"
+    GRADE = "grade"
+    SCORE = "score"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """Figures or dates of one report that cannot all be right.
+
+    Attributes:
+        message: What contradicts what, in Chinese, with the arithmetic in plain words.
+        expected: What should stand there by the other figures, as the report would print it.
+        found: What stands there.
+        quotes: Id of the passage (``None`` where none holds the place), literal text of the report, and where it begins.
+    """
+
+    kind: DiscrepancyKind
+    message: str
+    expected: str
+    found: str
+    quotes: tuple[tuple[str | None, str, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One document, read, mended and cut, before it is tagged."""
@@ -326,6 +355,9 @@ class Filters:
         department: Part of the department's name.
         region: Part of the name of the province, city or county.
         years: First and last fiscal year, both included.
+        not_department: A department whose passages are left out.
+        not_year: A fiscal year whose passages are left out.
+        not_row: A passage that is left out, by its key in the store.
     """
 
     department: str | None = None
@@ -335,6 +367,17 @@ class Filters:
     kind: Kind | None = None
     role: Role | None = None
     topic: Topic | None = None
+    not_department: str | None = None
+    not_year: int | None = None
+    not_row: int | None = None
+
+
+class Among(StrEnum):
+    """Where the like of a passage is looked for."""
+
+    ALL = "全部"
+    DEPARTMENTS = "别的部门"
+    YEARS = "本部门别的年度"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +405,23 @@ class StoredPassage:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """What a passage of the library is counted and weighed by, without its text.
+
+    Attributes:
+        row: Its key in the store.
+        subtopic: Of its primary topic.
+    """
+
+    row: int
+    role: str
+    topic: str | None
+    subtopic: str | None
+    year: int | None
+    department: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage that a search found.
 
@@ -371,6 +431,8 @@ class Hit:
         lexical: Part of the score that shared words gave, from 0 to 1.
         semantic: Cosine of the passage's and the query's vectors.
         highlights: Spans of the passage's text where words of the query stand.
+        nearest: Span of the sentence that is nearest to the query in meaning, where the passage has several.
+        same: Passages elsewhere that say the same in nearly the same words; they are no hits of their own.
     """
 
     rank: int
@@ -379,6 +441,8 @@ class Hit:
     lexical: float
     semantic: float
     highlights: tuple[tuple[int, int], ...] = ()
+    nearest: tuple[int, int] | None = None
+    same: tuple[StoredPassage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +452,7 @@ class SearchResult:
     Attributes:
         facets: For topic, year and department: how many of the passages that were considered have which value.
         note: Why nothing was found, in Chinese, where nothing was.
+        target: The passage whose like was looked for, where it was one of the library.
     """
 
     query: str
@@ -395,15 +460,21 @@ class SearchResult:
     hits: tuple[Hit, ...]
     facets: dict[str, dict[str, int]]
     note: str = ""
+    target: StoredPassage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Reference wording: a passage of a report, and the problem that it answered there."""
+    """Reference wording: a passage of a report, and the problem that it answered there.
+
+    Attributes:
+        also: Passages elsewhere that say the same in nearly the same words.
+    """
 
     score: float
     found: StoredPassage
     answers: StoredPassage | None = None
+    also: tuple[StoredPassage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

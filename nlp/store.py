@@ -25,6 +25,7 @@ from nlp.records import (
     Filters,
     Identity,
     Kind,
+    Labels,
     Level,
     Link,
     Passage,
@@ -44,9 +45,9 @@ from nlp.words import search_words
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _CORRECTIONS = """
-CREATE TABLE corrections (
+CREATE TABLE IF NOT EXISTS corrections (
     key TEXT PRIMARY KEY, text TEXT NOT NULL, path TEXT NOT NULL, role TEXT NOT NULL, topic TEXT, secondary TEXT NOT NULL,
     subtopic TEXT, source TEXT NOT NULL
 ) WITHOUT ROWID
@@ -90,6 +91,9 @@ CREATE INDEX links_measure ON links (measure);
 CREATE TABLE vectors (hash TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (terms, tokenize = "unicode61 remove_diacritics 0");
 """
+_VOCABULARY = "CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab (words, row)"
+# What each version added to the one that is named.
+_STEPS = {"2": _CORRECTIONS, "3": _VOCABULARY}
 
 _PASSAGE_COLUMNS = (
     "p.row, p.id, p.text, p.start, p.stop, p.section, p.lead, p.page, p.ref, p.given_role, p.department, p.province, "
@@ -146,6 +150,7 @@ _FAULTS = {
     "有条目的文字与报告原文不符：{count} 处；请用 jixiao library remove 删除后重新入库": "SELECT count(*) FROM passages p "
     "JOIN reports r ON r.id = p.report WHERE substr(r.text, p.start + 1, p.stop - p.start) <> p.text",
 }
+_ENOUGH_MATCHES = 3000
 _CHUNK = 500  # below SQLite's oldest limit of 999 variables in a statement
 
 Vectors = Mapping[str, NDArray[np.float32]]
@@ -244,11 +249,11 @@ class Store:
                     self._create()
         if "meta" not in self._tables():
             raise LibraryError("这是别的程序的数据库，不是报告库；请检查 --library")
-        if self.meta("schema") == "2":  # all that the third version added
+        while (found := self.meta("schema")) in _STEPS:
             with self.transaction():
-                self._db.execute(_CORRECTIONS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
-                self.set_meta("schema", str(SCHEMA_VERSION))
-        found = self.meta("schema")
+                if self.meta("schema") == found:  # still, now that no other process can take the step
+                    self._db.execute(_STEPS[found])
+                    self.set_meta("schema", str(int(found) + 1))
         if found != str(SCHEMA_VERSION):
             raise LibraryError(
                 f"报告库的版本是 {found}，本程序需要 {SCHEMA_VERSION}；请用建库时的版本，或另建一个库重新入库"
@@ -258,7 +263,7 @@ class Store:
         return {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
     def _create(self) -> None:
-        for statement in (*_SCHEMA.split(";"), _CORRECTIONS):
+        for statement in (*_SCHEMA.split(";"), *_STEPS.values()):
             if statement.strip():
                 self._db.execute(statement)
         self.set_meta("schema", str(SCHEMA_VERSION))
@@ -403,7 +408,7 @@ class Store:
             "INSERT INTO topics VALUES (?, ?, ?, ?, ?)",
             [(row, place, t.label, t.subtopic, t.score) for place, t in enumerate(item.tags.topics)],
         )
-        words = " ".join(search_words(item.passage.text))
+        words = " ".join(search_words(f"{item.passage.lead}\n{item.passage.text}"))
         self._db.execute("INSERT INTO words (rowid, terms) VALUES (?, ?)", (row, words))
 
     def _insert_vectors(self, vectors: Vectors) -> None:
@@ -638,25 +643,48 @@ class Store:
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
     def search_words(self, query: Sequence[str], filters: Filters, limit: int) -> list[tuple[int, float]]:
-        """Return keys and BM25 scores (higher is better) of passages that share words with the query, best first."""
-        if not query:
-            return []
+        """Return keys and BM25 scores (higher is better) of passages that share words with the query, best first.
+
+        Of the query's words only the rarest count, as many as are needed: a word of half the passages finds nothing, and
+        scoring all of them is what would take the time.
+        """
         where, values = _where(filters)
-        match = " OR ".join(_quoted(word) for word in dict.fromkeys(query))
+        match = " OR ".join(_quoted(word) for word in self._telling(query))
+        if not match:
+            return []
         sql = (
             "SELECT w.rowid, -bm25(words) AS score FROM words w JOIN passages p ON p.row = w.rowid "  # noqa: S608  from our own words
-            f"WHERE words MATCH ? {'AND ' + where if where else ''} ORDER BY score DESC, w.rowid LIMIT ?"
+            f"WHERE words MATCH ? AND {where} ORDER BY score DESC, w.rowid LIMIT ?"
+            if where
+            else "SELECT rowid, -bm25(words) AS score FROM words WHERE words MATCH ? ORDER BY score DESC, rowid LIMIT ?"
         )
         return [(int(row), float(score)) for row, score in self._db.execute(sql, (match, *values, limit))]
 
+    def _telling(self, words: Sequence[str]) -> list[str]:
+        """Return the rarest of some words that stand anywhere, until they stand in enough passages."""
+        counts = self._counts(words)
+        telling, passages = [], 0
+        for word in sorted(counts, key=lambda word: (counts[word], word)):
+            if passages >= _ENOUGH_MATCHES:
+                break
+            telling.append(word)
+            passages += counts[word]
+        return telling
+
+    def _counts(self, words: Sequence[str]) -> dict[str, int]:
+        """Return in how many passages each word stands, for those that stand in any."""
+        marks = ",".join("?" * len(words))
+        return dict(self._db.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})", list(words)))  # noqa: S608  only question marks
+
+    def known_words(self, words: Sequence[str]) -> set[str]:
+        """Return those of some words that stand in any passage."""
+        return set(self._counts(words))
+
     def word_weights(self, words: Sequence[str]) -> dict[str, float]:
         """Return, for each word, how much it tells: its inverse document frequency, as in BM25 with a floor of zero."""
-        total = self._db.execute("SELECT count(*) FROM words").fetchone()[0]
-        weights = {}
-        for word in dict.fromkeys(words):
-            count = self._db.execute("SELECT count(*) FROM words WHERE words MATCH ?", (_quoted(word),)).fetchone()[0]
-            weights[word] = math.log(1 + (total - count + 0.5) / (count + 0.5))
-        return weights
+        total = self._db.execute("SELECT count(*) FROM passages").fetchone()[0]
+        counts = self._counts(words)
+        return {word: math.log(1 + (total - (n := counts.get(word, 0)) + 0.5) / (n + 0.5)) for word in words}
 
     def words_in(self, rows: Sequence[int]) -> dict[int, frozenset[str]]:
         """Return the indexed words of passages, by key."""
@@ -678,14 +706,17 @@ class Store:
             found.update(self._db.execute(sql, chunk))
         return found
 
-    def rows_with_topic(self, rows: Sequence[int], topic: Topic) -> set[int]:
-        """Return those of the passages whose primary topic is this one."""
-        found: set[int] = set()
+    def labels(self, rows: Sequence[int]) -> list[Labels]:
+        """Return role, topic, subtopic, year and department of passages."""
+        found: list[Labels] = []
         for begin in range(0, len(rows), _CHUNK):
             chunk = [int(row) for row in rows[begin : begin + _CHUNK]]
-            marks = ",".join("?" * len(chunk))
-            sql = f"SELECT row FROM passages WHERE topic = ? AND row IN ({marks})"  # noqa: S608  only question marks
-            found.update(row[0] for row in self._db.execute(sql, (topic, *chunk)))
+            sql = (
+                "SELECT p.row, p.role, p.topic, t.subtopic, p.year, p.department FROM passages p "  # noqa: S608  only question marks
+                "LEFT JOIN topics t ON t.passage = p.row AND t.label = p.topic "
+                f"WHERE p.row IN ({','.join('?' * len(chunk))})"
+            )
+            found += [Labels(*values) for values in self._db.execute(sql, chunk)]
         return found
 
     def rows_containing(self, text: str, filters: Filters, limit: int) -> list[int]:
@@ -772,6 +803,14 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         if value is not None:
             clauses.append(f"p.{column} = ?")
             values.append(value)
+    for column, unwanted in (
+        ("department", filters.not_department),
+        ("year", filters.not_year),
+        ("row", filters.not_row),
+    ):
+        if unwanted is not None:
+            clauses.append(f"p.{column} IS NOT ?")
+            values.append(unwanted)
     if filters.years is not None:
         clauses.append("p.year BETWEEN ? AND ?")
         values.extend(filters.years)

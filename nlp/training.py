@@ -14,7 +14,7 @@ import numpy as np
 
 from nlp.adapter import Adapter, default_adapter, train_adapter
 from nlp.analyst import trained_tagger
-from nlp.corpus import corpus_files, corpus_hash, read_samples
+from nlp.corpus import corpus_files, corpus_hash, question_files, read_questions, read_samples
 from nlp.encoder import FolderEncoder, catalogue, open_encoder
 from nlp.learning import Scores, View, fit_tagger
 from nlp.records import Progress
@@ -83,11 +83,18 @@ def train_project_adapter(
         InvalidInputError: If a line of it cannot be understood.
     """
     paths = corpus_files(corpus)
-    samples = read_samples(paths)
+    questions_at = question_files(corpus)
+    samples, questions = read_samples(paths), read_questions(questions_at)
     model = open_encoder(adapted=False)
-    adapter = train_adapter(model.folder, model.base, samples, progress)
+    plain = model.encode([core(sample.text) for sample in (*samples, *questions)])
+    adapter = train_adapter(model.folder, model.base, samples, questions, plain, progress)
     folder = folder or default_adapter()
-    adapter.save(folder, _manifest(paths, samples, model))
+    asked = {
+        "files": [path.name for path in questions_at],
+        "questions": len(questions),
+        "sha256": corpus_hash(questions_at),
+    }
+    adapter.save(folder, {**_manifest(paths, samples, model), "questions": asked})
     return folder
 
 

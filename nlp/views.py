@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nlp.analyst import TaggedReport
+from nlp.drafting import with_slots
 from nlp.evaluation import Score, SetScores, Verdict
 from nlp.figures import Figure, find_figures
 from nlp.library import Info
@@ -24,6 +25,7 @@ from nlp.records import (
     Suggestion,
     Tags,
 )
+from nlp.search import differences
 from nlp.tagger import Evidence
 from nlp.taxonomy import parse_topic, subtopic_name, topic_name
 
@@ -145,14 +147,18 @@ def stored_view(found: StoredPassage) -> Json:
     return {"passage": passage_view(found.passage, found.tags), "report": card_view(found.report)}
 
 
-def hit_view(hit: Hit) -> Json:
-    """Return a hit."""
+def hit_view(hit: Hit, target: StoredPassage | None = None) -> Json:
+    """Return a hit, and in what it differs from the passage whose like was looked for."""
+    differs = {"differs": differences(target, hit.found)} if target else {}
     return {
         "rank": hit.rank,
         "score": hit.score,
         **stored_view(hit.found),
         "highlights": [list(span) for span in hit.highlights],
+        "nearest": list(hit.nearest) if hit.nearest else None,
         "why": {"lexical": hit.lexical, "semantic": hit.semantic},
+        "same": [source_view(found) for found in hit.same],
+        **differs,
     }
 
 
@@ -161,7 +167,8 @@ def search_view(result: SearchResult) -> Json:
     return {
         "query": result.query,
         "took_ms": result.took_ms,
-        "hits": [hit_view(hit) for hit in result.hits],
+        "target": stored_view(result.target) if result.target else None,
+        "hits": [hit_view(hit, result.target) for hit in result.hits],
         "facets": result.facets,
         "note": result.note,
     }
@@ -200,22 +207,26 @@ def shown(dimension: str, value: str | int | None) -> str:
     return topic_name(parse_topic(str(value))) if dimension == "topic" else str(value)
 
 
+def source_view(found: StoredPassage) -> Json:
+    """Return where a passage stands."""
+    return {
+        "passage": found.passage.id,
+        "report": card_view(found.report),
+        "section": list(found.passage.section),
+        "page": found.passage.page,
+    }
+
+
 def suggestion_view(suggestion: Suggestion) -> Json:
-    """Return reference wording with its source and the problem that it answered."""
+    """Return reference wording, as quoted and with slots, with its sources and the problem that it answered."""
     passage, tags = suggestion.found.passage, suggestion.found.tags
     return {
         "text": passage.text,
+        "wording": with_slots(passage.text, suggestion.found.report.identity),
         "score": suggestion.score,
         "role": tags.role,
         "topics": [topic.label for topic in tags.topics],
-        "sources": [
-            {
-                "passage": passage.id,
-                "report": card_view(suggestion.found.report),
-                "section": list(passage.section),
-                "page": passage.page,
-            }
-        ],
+        "sources": [source_view(found) for found in (suggestion.found, *suggestion.also)],
         "answers": suggestion.answers.passage.text if suggestion.answers else None,
     }
 

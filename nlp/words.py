@@ -25,7 +25,30 @@ def _tokenizer() -> jieba.Tokenizer:
     for line in files("nlp.data").joinpath("lexicon.txt").read_text("utf-8").splitlines():
         word, frequency, tag = line.split()
         tokenizer.add_word(word, int(frequency), tag)
+    for word in _groups():
+        if word not in tokenizer.FREQ:
+            tokenizer.add_word(word)
     return tokenizer
+
+
+@cache
+def _groups() -> dict[str, frozenset[str]]:
+    """Return, for each word of the thesaurus, the words of all its groups."""
+    groups: dict[str, frozenset[str]] = {}
+    for line in files("nlp.data").joinpath("thesaurus.txt").read_text("utf-8").splitlines():
+        words = () if line.startswith("#") else line.split()
+        for word in words:
+            groups[word] = groups.get(word, frozenset()) | frozenset(words)
+    return groups
+
+
+def synonyms(word: str) -> frozenset[str]:
+    """Return the words that mean about the same in this field, by the thesaurus.
+
+    >>> "年底" in synonyms("年末"), "年末" in synonyms("年末")
+    (True, False)
+    """
+    return _groups().get(word, frozenset()) - {word}
 
 
 @cache
@@ -56,3 +79,18 @@ def _search_words(text: str) -> Iterator[str]:
     for word in _tokenizer().cut_for_search(text):
         if _WORD.search(word) and word not in stopwords():
             yield word.lower()
+
+
+def character_pairs(text: str) -> set[str]:
+    """Return the pairs of characters of a text, without figures and signs: 2024 and 2023 make no difference.
+
+    >>> sorted(character_pairs("2024年盘点资产。"))
+    ['年盘', '点资', '盘点', '资产']
+    """
+    plain = re.sub(r"[\W\d]", "", text)
+    return {plain[i : i + 2] for i in range(len(plain) - 1)}
+
+
+def likeness(first: set[str], second: set[str]) -> float:
+    """Return how much of the shorter of two texts stands in the other, from 0 to 1, by their character pairs."""
+    return len(first & second) / max(1, min(len(first), len(second)))

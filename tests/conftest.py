@@ -43,6 +43,8 @@ class StandIn:
 
     name = "stand-in"
     dims = 512
+    kind_dims = 0
+    kind_share = 0.0
 
     @property
     def fingerprint(self) -> str:

@@ -27,13 +27,14 @@ Logits = dict[str, Vectors]
 TEXTS = ("存在不足，支付进度没有做好", "下一步将加强指标量化工作", "本单位负责收费管理事务")
 # Four of each ten: every role, topic and group is among them.
 SAMPLES = plain_samples()[::11]
+QUESTIONS = (Sample("食堂的账怎么没人管", primary=Topic.INTERNAL_CONTROL, subtopic="own_canteen"),)
 
 
 # --------------------------------------------------------------------------------- a small adapter that was never trained
 
 
 def _adapter(samples: Sequence[Sample] = SAMPLES[:4]) -> Adapter:
-    """An adapter for vectors of three numbers with made-up values that halves can hold."""
+    """An adapter for an encoder of three numbers, and a kind of two, with made-up values that halves can hold."""
     chance = np.random.default_rng(0)
 
     def some(*shape: int) -> Vectors:
@@ -43,7 +44,9 @@ def _adapter(samples: Sequence[Sample] = SAMPLES[:4]) -> Adapter:
     return Adapter(
         base="基础",
         changes={"layer.b.weight": (some(4, 2), some(2, 3)), "layer.a.weight": (some(3, 2), some(2, 3))},
-        heads={name: (some(3, width), some(width)) for name, width in widths.items()},
+        attention=some(3),
+        projection=(some(3, 2), some(2)),
+        heads={name: (some(5, width), some(width)) for name, width in widths.items()},
         subtopics=(("diversion", Topic.BUDGET_EXECUTION), ("own_signs", Topic.OTHER)),
         held_out={name: some(len(samples), width) for name, width in widths.items()},
         keys=np.array([key_of(sample) for sample in samples], dtype=np.uint64),
@@ -62,6 +65,8 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     loaded = Adapter.load(tmp_path / "a")
     assert (loaded.base, loaded.subtopics, loaded.manifest["note"]) == ("基础", adapter.subtopics, "测试")
     assert _equal(loaded.changes, adapter.changes)
+    assert loaded.attention.tolist() == adapter.attention.tolist()
+    assert [array.tolist() for array in loaded.projection] == [array.tolist() for array in adapter.projection]
     assert _equal(loaded.heads, adapter.heads)
     assert _equal(loaded.held_out, adapter.held_out)
     assert loaded.keys.tolist() == adapter.keys.tolist()
@@ -114,7 +119,7 @@ def test_a_passage_is_known_by_its_group_and_what_the_encoder_sees() -> None:
 def test_of_known_passages_it_says_what_was_held_out() -> None:
     adapter = _adapter()
     asked = [SAMPLES[2], SAMPLES[7], SAMPLES[0], replace(SAMPLES[1], group="别处")]
-    vectors = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], dtype=np.float32)
+    vectors = np.array([[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [1] * 5], dtype=np.float32)
     found = adapter.logits(asked, vectors)
     assert {*found} == {*HEADS}
     for name, (weights, bias) in adapter.heads.items():
@@ -122,6 +127,26 @@ def test_of_known_passages_it_says_what_was_held_out() -> None:
         assert found[name][1].tolist() == (weights[1] + bias).tolist()
         assert found[name][2].tolist() == adapter.held_out[name][0].tolist()
         assert found[name][3].tolist() == (weights.sum(axis=0) + bias).tolist()
+
+
+def test_a_vector_has_what_is_said_and_its_kind() -> None:
+    adapter = _adapter()
+    chance = np.random.default_rng(1)
+    states = chance.normal(size=(2, 4, 3)).astype(np.float32)
+    mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])
+    pooled = adapter.pool(states, mask)
+    for row, tokens in enumerate((states[0], states[1, :2])):  # by hand, without the padding
+        mean = tokens.mean(axis=0)
+        weights = np.exp(tokens @ adapter.attention)
+        telling = (tokens * (weights / weights.sum())[:, None]).sum(axis=0)
+        assert pooled[row] == pytest.approx(np.concatenate([mean / np.linalg.norm(mean), telling]), abs=1e-5)
+    vectors = adapter.join(pooled)
+    assert (adapter.kind_dims, vectors.shape, vectors.dtype) == (2, (2, 5), np.float32)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(2), abs=1e-6)
+    kind = pooled[:, 3:] @ adapter.projection[0] + adapter.projection[1]
+    kind /= np.linalg.norm(kind, axis=1, keepdims=True)
+    assert vectors[:, 3:] == pytest.approx(np.sqrt(0.25) * kind, abs=1e-6)
+    assert vectors[0] @ vectors[1] == pytest.approx(0.75 * (pooled[0, :3] @ pooled[1, :3]) + 0.25 * (kind[0] @ kind[1]))
 
 
 def test_changes_are_added_to_the_weights_that_they_name() -> None:
@@ -158,7 +183,7 @@ class _Copy:
 
     def fit(self, rows: NDArray[np.int64], step: Callable[[], None]) -> None:
         self.rows = rows.tolist()
-        self.groups = {SAMPLES[row].group for row in self.rows}
+        self.groups = {SAMPLES[row].group for row in self.rows if row < len(SAMPLES)}
         for _ in range(room._steps(len(rows))):
             step()
 
@@ -169,6 +194,12 @@ class _Copy:
     def changes(self) -> dict[str, tuple[Vectors, Vectors]]:
         return {}
 
+    def attention(self) -> Vectors:
+        return np.zeros(1, dtype=np.float32)
+
+    def projection(self) -> tuple[Vectors, Vectors]:
+        return np.zeros((1, 1), dtype=np.float32), np.zeros(1, dtype=np.float32)
+
     def heads(self) -> dict[str, tuple[Vectors, Vectors]]:
         return {}
 
@@ -177,13 +208,15 @@ def test_what_is_held_out_comes_from_copies_that_had_not_seen_the_group(monkeypa
     monkeypatch.setattr(room, "_Trained", _Copy)
     monkeypatch.setattr(_Copy, "made", [])
     told: list[Progress] = []
-    adapter = train_adapter(Path("模型"), "基础", SAMPLES, told.append)
+    plain = np.zeros((len(SAMPLES) + 1, 3), dtype=np.float32)
+    adapter = train_adapter(Path("模型"), "基础", SAMPLES, QUESTIONS, plain, told.append)
     every = {sample.group for sample in SAMPLES}
     *copies, final = _Copy.made
     assert len(copies) == 3
     assert sorted(row for copy in copies for row in set(range(len(SAMPLES))) - set(copy.rows)) == [*range(len(SAMPLES))]
+    assert all(len(SAMPLES) in copy.rows for copy in _Copy.made)  # all learn from the question
     assert set.union(*(every - copy.groups for copy in copies)) == every
-    assert final.rows == [*range(len(SAMPLES))]
+    assert final.rows == [*range(len(SAMPLES) + 1)]
     codes = sorted({sample.subtopic for sample in SAMPLES if sample.subtopic})
     assert [code for code, _ in adapter.subtopics] == codes
     for name, width in {"role": 6, "primary": 6, "present": 6, "subtopic": len(codes)}.items():
@@ -214,7 +247,8 @@ def short() -> Iterator[None]:
 
 
 def _train(plain: FolderEncoder, folder: Path) -> Path:
-    adapter = train_adapter(plain.folder, plain.base, SAMPLES, lambda _: None)
+    vectors = plain.encode([core(sample.text) for sample in (*SAMPLES, *QUESTIONS)])
+    adapter = train_adapter(plain.folder, plain.base, SAMPLES, QUESTIONS, vectors, lambda _: None)
     adapter.save(folder, {})
     return folder
 
@@ -257,9 +291,12 @@ def test_changes_move_the_vectors_and_nothing_else_does(trained: tuple[Path, Log
     adapter = Adapter.load(trained[0])
     before, after = plain.encode(TEXTS), _encoder(plain, adapter).encode(TEXTS)
     assert np.linalg.norm(after, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
-    assert float(np.linalg.norm(after - before, axis=1).min()) > 1e-3
+    said = after[:, : plain.dims] / np.sqrt(0.75)
+    assert float(np.linalg.norm(said - before, axis=1).min()) > 1e-3
+    assert float((said * before).sum(axis=1).min()) > 0.8  # what is said stays near
     still = {name: (left * 0, right) for name, (left, right) in adapter.changes.items()}
-    assert np.array_equal(_encoder(plain, replace(adapter, changes=still)).encode(TEXTS), before)
+    unchanged = _encoder(plain, replace(adapter, changes=still)).encode(TEXTS)
+    assert unchanged[:, : plain.dims] == pytest.approx(np.sqrt(0.75) * before, abs=1e-5)
     assert np.array_equal(_encoder(plain, None).encode(TEXTS), before)
     # Every linear layer of the four is changed: query, key, value and their output, in and out of the wide layer.
     layers = {name.split(".")[2] for name in adapter.changes}

@@ -450,13 +450,38 @@ def test_draft_quotes_with_sources(demo: Library, jixiao: Callable[..., Outcome]
     assert found["problem"] == problem
     assert len(found["suggestions"]) == 3
     for item in found["suggestions"]:
-        assert set(item) == {"text", "score", "role", "topics", "sources", "answers"}
+        assert set(item) == {"text", "wording", "score", "role", "topics", "sources", "answers"}
         assert item["role"] == "measure"
         source = item["sources"][0]
         assert set(source) == {"passage", "report", "section", "page"}
         assert item["text"] in demo.report(source["report"]["id"]).text
+        assert bool(re.search("〔.+〕", item["wording"])) == (item["wording"] != item["text"])
     stated = jixiao("draft", problem, "--role", "problem", "--top", "2", "--library", demo.path, "--json").json
     assert [item["role"] for item in stated["suggestions"]] == ["problem", "problem"]
+
+
+def test_draft_is_written_as_a_word_table(tmp_path: Path, demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    path = tmp_path / "a.docx"
+    outcome = jixiao("draft", "资产账实不符", "--top", "2", "--docx", path, "--original", "--library", demo.path)
+    assert outcome.code == 0
+    assert path.read_bytes()[:2] == b"PK"
+    assert "a.docx" in outcome.err
+    assert "〔" not in outcome.out
+
+
+def test_similar_elsewhere_says_what_differs(demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    where = ["--library", demo.path]
+    own = jixiao("search", "绩效指标笼统", "--department", "棠溪县教育局", "--role", "问题", *where, "--json").json[
+        "hits"
+    ][0]
+    key = own["passage"]["id"]
+    found = jixiao("similar", key, "--among", "别的部门", *where, "--json").json
+    assert found["target"]["passage"]["id"] == key
+    assert all(hit["differs"]["department"][0] == "棠溪县教育局" for hit in found["hits"])
+    assert "部门不同：棠溪县教育局 → " in jixiao("similar", key, "--among", "别的部门", *where).out
+    wrong = jixiao("similar", key, "--among", "哪里", *where)
+    assert wrong.code == 1
+    assert "全部、别的部门、本部门别的年度" in wrong.err
 
 
 # ---------------------------------------------------------------------------------------------------- library and models

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nlp.drafting import choose
+from nlp.drafting import choose, with_slots
 from nlp.records import (
     Filters,
     Identity,
     Passage,
+    Region,
     ReportCard,
     Role,
     Source,
@@ -37,6 +38,40 @@ def test_the_best_come_first_and_repetitions_go() -> None:
         5,
     )
     assert [item.found.row for item in found] == [2, 3]
+
+
+def test_the_like_of_what_was_chosen_counts_for_less() -> None:
+    first = _suggestion(1, "建立支出进度按月通报制度，对进度滞后的科室约谈。", 0.9)
+    alike = _suggestion(2, "对进度滞后的科室按季通报并约谈负责人，督促加快支出。", 0.62)
+    other = _suggestion(3, "前期手续提前半年办理，具备条件再列预算。", 0.55)
+    assert [item.found.row for item in choose([first, alike, other], 2)] == [1, 3]
+
+
+def test_the_same_wording_elsewhere_is_a_further_source() -> None:
+    found = choose(
+        [
+            _suggestion(1, "细化绩效指标。", 0.5),
+            _suggestion(2, "细化绩效指标！", 0.6),
+            _suggestion(2, "细化绩效指标！", 0.4),
+        ],
+        5,
+    )
+    assert [(item.found.row, [also.row for also in item.also]) for item in found] == [(2, [1])]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("由朔原省苍汀市应急管理局负责。", "由〔单位〕负责。"),
+        ("按照《云屏省预算管理办法》，2025年3月底前追回12.6万元。", "按照〔文件〕，〔年度〕年〔日期〕前追回〔金额〕。"),
+        ("苍汀市和柘岚县按8%配套，委托青源工程咨询有限公司评审。", "〔地名〕和〔地名〕按〔比例〕配套，〔单位〕评审。"),
+        ("健全内部控制制度，明确岗位职责。", "健全内部控制制度，明确岗位职责。"),
+        ("县级财政和市直单位要加强绩效管理。", "县级财政和市直单位要加强绩效管理。"),
+    ],
+)
+def test_what_belongs_to_one_report_becomes_a_slot(text: str, wanted: str) -> None:
+    identity = Identity(department="苍汀市应急管理局", region=Region("朔原省", "苍汀市", "柘岚县"))
+    assert with_slots(text, identity) == wanted
 
 
 def test_no_more_than_asked_for() -> None:

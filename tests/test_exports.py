@@ -5,12 +5,13 @@ import re
 import zipfile
 from typing import TYPE_CHECKING
 
+import docx
 import pytest
 from openpyxl import load_workbook
 
 from nlp import taxonomy
 from nlp.errors import InvalidInputError
-from nlp.exports import write_csv, write_review, write_xlsx
+from nlp.exports import write_csv, write_draft, write_review, write_xlsx
 from nlp.records import (
     Frequency,
     FrequencyRow,
@@ -21,6 +22,7 @@ from nlp.records import (
     Role,
     Source,
     StoredPassage,
+    Suggestion,
     Tags,
     Topic,
     TopicScore,
@@ -154,3 +156,32 @@ def test_an_empty_review_sheet_can_be_opened(tmp_path: Path) -> None:
 def test_a_review_sheet_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="写不进文件"):
         write_review([], tmp_path / "无" / "a.xlsx")
+
+
+def _wording(text: str, *, row: int = 1) -> StoredPassage:
+    identity = Identity("2023年自评报告", "棠溪县教育局", year=2023)
+    card = ReportCard("r", identity, Source("a.docx", "0", "docx"))
+    return StoredPassage(
+        row, Passage(f"r-{row}", text, 0, len(text), ("五、措施",), page=4), Tags(Role.MEASURE, 1.0), card
+    )
+
+
+@pytest.mark.parametrize("original", [False, True])
+def test_a_draft_is_a_word_table_with_sources(tmp_path: Path, original: bool) -> None:
+    asked = _wording("资产账实不符\x07。", row=2)
+    found = [Suggestion(0.9, _wording("2023年盘点设备12台。"), asked, also=(_wording("2022年盘点设备9台。", row=3),))]
+    write_draft("资产没有盘点", [*found, Suggestion(0.5, _wording("=1+1"))], tmp_path / "a.docx", original=original)
+    document = docx.Document(str(tmp_path / "a.docx"))
+    assert document.paragraphs[0].text == "起草参考：资产没有盘点"
+    head, first, second = ([cell.text for cell in row.cells] for row in document.tables[0].rows)
+    assert head == ["问题", "参考表述", "出处"]
+    source = "《2023年自评报告》，棠溪县教育局，2023，五、措施，第4页"
+    wording = "2023年盘点设备12台。" if original else "〔年度〕年盘点设备〔数量〕。"
+    wanted = [source, source] if original else [source, source, "原文：2023年盘点设备12台。"]
+    assert first == ["资产账实不符。", wording, "\n".join(wanted)]
+    assert second == ["资产没有盘点", "=1+1", source]
+
+
+def test_a_draft_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="写不进文件"):
+        write_draft("甲", [], tmp_path / "无" / "a.docx", original=True)

@@ -48,8 +48,25 @@ def test_no_measure_given_is_an_answer() -> None:
 def test_two_measures_may_answer_one_problem() -> None:
     tags = [_tags(Role.PROBLEM, Topic.INDICATORS), _tags(Role.MEASURE, Topic.INDICATORS)]
     tags.append(_tags(Role.MEASURE, Topic.INDICATORS))
-    links = link_measures([_passage(i) for i in range(3)], tags, _vectors(0, 0, 0))
+    tags += [_tags(Role.BACKGROUND)] * 3
+    links = link_measures([_passage(i) for i in range(6)], tags, _vectors(0, 0, 0, 1, 2, 3))
     assert _pairs(links) == {("r-0", "r-1"), ("r-0", "r-2")}
+
+
+def test_measures_that_keep_step_with_the_problems_are_linked_in_order_where_the_texts_bear_it_out() -> None:
+    topics = (Topic.BUDGET_EXECUTION, Topic.INDICATORS, Topic.INTERNAL_CONTROL)
+    tags = [*(_tags(Role.PROBLEM, topic) for topic in topics)]
+    tags += [
+        _tags(Role.MEASURE, topics[0]),
+        _tags(Role.MEASURE, Topic.INTERNAL_CONTROL),
+        _tags(Role.MEASURE, topics[2]),
+    ]
+    links = link_measures([_passage(i) for i in range(6)], tags, _vectors(0, 1, 2, 0, 3, 2))
+    assert _pairs(links) == {("r-0", "r-3"), ("r-2", "r-5")}
+    near = np.array([*_vectors(0, 1, 2, 0, 3, 2)])
+    near[4] = (near[4] + near[1]) / np.sqrt(2)  # somewhat like the second problem
+    links = link_measures([_passage(i) for i in range(6)], tags, near)
+    assert _pairs(links) == {("r-0", "r-3"), ("r-1", "r-4"), ("r-2", "r-5")}
 
 
 def test_rows_of_a_ledger_are_left_to_the_ledger() -> None:

@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nlp.errors import InvalidInputError
-from nlp.records import Filters, Role, Topic
-from nlp.search import coverage, facets, fuse, highlight
+from nlp.records import (
+    Among,
+    Filters,
+    Identity,
+    Passage,
+    Region,
+    ReportCard,
+    Role,
+    Source,
+    StoredPassage,
+    Tags,
+    Topic,
+)
+from nlp.search import coverage, differences, facets, fold, fuse, highlight
+from nlp.training import default_corpus
 
 if TYPE_CHECKING:
     from nlp.library import Library
@@ -15,7 +29,15 @@ if TYPE_CHECKING:
 def test_a_passage_that_shares_all_words_covers_the_query() -> None:
     weights = {"资金": 0.5, "闲置": 2.0}
     passages = {1: frozenset({"资金", "闲置", "长期"}), 2: frozenset({"资金"}), 3: frozenset({"设备"})}
-    assert coverage(["资金", "闲置", "资金"], weights, passages) == {1: 1.0, 2: 0.2, 3: 0.0}
+    asked: dict[str, frozenset[str]] = {"资金": frozenset(), "闲置": frozenset()}
+    assert coverage(asked, weights, passages) == {1: 1.0, 2: 0.2, 3: 0.0}
+
+
+def test_a_word_that_means_about_the_same_counts_in_part() -> None:
+    asked = {"没人用": frozenset({"闲置", "空置"})}
+    weights = {"没人用": 9.0, "闲置": 2.0, "空置": 3.0}
+    passages = {1: frozenset({"没人用"}), 2: frozenset({"空置", "闲置"}), 3: frozenset({"设备"})}
+    assert coverage(asked, weights, passages) == {1: 1.0, 2: 0.6, 3: 0.0}
 
 
 def test_words_and_meaning_add_up() -> None:
@@ -67,9 +89,43 @@ def test_a_query_in_the_very_words_finds_its_passage_first(demo_library: Library
 def test_facets_count_what_was_considered(demo_library: Library) -> None:
     result = demo_library.search("预算执行进度", top=5)
     assert [hit.rank for hit in result.hits] == [1, 2, 3, 4, 5]
-    assert list(result.facets) == ["topic", "year", "department"]
+    assert list(result.facets) == ["role", "topic", "year", "department"]
     assert sum(result.facets["year"].values()) >= 5
-    assert facets([hit.found for hit in result.hits])["year"].keys() <= result.facets["year"].keys()
+    assert {str(hit.found.passage.year) for hit in result.hits} <= result.facets["year"].keys()
+
+
+def test_facets_leave_out_what_is_not_known() -> None:
+    assert facets([]) == {"role": {}, "topic": {}, "year": {}, "department": {}}
+    counted = facets(
+        [("problem", "indicators", 2024, "甲局"), ("problem", None, 2023, None), ("cause", "other", 2024, "乙局")]
+    )
+    assert counted["role"] == {"problem": 2, "cause": 1}
+    assert counted["year"] == {"2024": 2, "2023": 1}
+    assert counted["department"] == {"甲局": 1, "乙局": 1}
+
+
+def test_texts_that_nearly_repeat_each_other_are_one_group() -> None:
+    texts = [
+        "预算执行率偏低，仅为62.3%。",
+        "指标设置笼统。",
+        "预算执行率偏低，仅为71.8%。",
+        "预算执行率偏低。",
+        "资产账实不符。",
+    ]
+    assert fold(texts, 3) == [[0, 2], [1], [3]]  # the shorter one says less
+    assert fold(texts, 1) == [[0, 2]]
+    assert fold([], 3) == []
+
+
+def test_differences_are_named_in_pairs() -> None:
+    def passage(department: str, year: int, text: str) -> StoredPassage:
+        card = ReportCard("r", Identity("标题", region=Region("云屏省")), Source("a.txt", "0", "txt"))
+        own = Passage("r-1", text, 0, len(text), department=department, year=year)
+        return StoredPassage(1, own, Tags(Role.PROBLEM, 1.0), card)
+
+    own, other = passage("甲局", 2023, "结转38.5万元。"), passage("甲局", 2024, "结转120万元，占8%。")
+    assert differences(own, other) == {"year": ("2023", "2024"), "figures": ("38.5万元", "120万元、8%")}
+    assert differences(own, own) == {}
 
 
 @pytest.mark.encoder
@@ -109,3 +165,73 @@ def test_similar_leaves_the_passage_itself_out(demo_library: Library) -> None:
     assert first.row not in {hit.found.row for hit in found.hits}
     assert {hit.found.tags.role for hit in found.hits} == {Role.PROBLEM}
     assert [hit.rank for hit in found.hits] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.encoder
+def test_the_same_problem_in_other_departments_or_other_years(demo_library: Library) -> None:
+    first = (
+        demo_library.search("绩效指标笼统", filters=Filters(department="棠溪县教育局", role=Role.PROBLEM), top=1)
+        .hits[0]
+        .found
+    )
+    own = first.passage
+    elsewhere = demo_library.similar(own.id, among=Among.DEPARTMENTS)
+    assert elsewhere.target is not None
+    assert elsewhere.target.passage == own
+    assert elsewhere.hits
+    assert own.department not in {hit.found.passage.department for hit in elsewhere.hits}
+    later = demo_library.similar(own.id, among=Among.YEARS)
+    assert later.hits
+    assert {hit.found.passage.department for hit in later.hits} == {own.department}
+    assert own.year not in {hit.found.passage.year for hit in later.hits}
+    with pytest.raises(InvalidInputError, match="条目编号"):
+        demo_library.similar("指标笼统", among=Among.YEARS)
+
+
+@pytest.mark.encoder
+def test_pages_follow_each_other(demo_library: Library) -> None:
+    whole = demo_library.search("预算执行进度", top=8).hits
+    first, second = (demo_library.search("预算执行进度", top=4, page=page).hits for page in (1, 2))
+    assert [hit.found.row for hit in (*first, *second)] == [hit.found.row for hit in whole]
+    assert [hit.rank for hit in second] == [5, 6, 7, 8]
+    beyond = demo_library.search("预算执行进度", top=4, page=500)
+    assert beyond.hits == ()
+    assert "没有更多" in beyond.note
+
+
+@pytest.mark.encoder
+def test_copied_wording_is_one_hit(demo_library: Library) -> None:
+    hits = demo_library.search("评价结果 公开", top=50).hits
+    folded = [hit for hit in hits if hit.same]
+    assert folded
+    rows = [found.row for hit in hits for found in (hit.found, *hit.same)]
+    assert len(rows) == len(set(rows))
+
+
+@pytest.mark.encoder
+def test_the_nearest_sentence_is_one_of_the_passage(demo_library: Library) -> None:
+    found = demo_library.pinpoint(demo_library.search("设备买来没有开箱", top=10))
+    spans = [(hit.found.passage.text, hit.nearest) for hit in found.hits]
+    assert any(nearest for _, nearest in spans)
+    for text, nearest in spans:
+        if nearest:
+            assert 0 <= nearest[0] < nearest[1] <= len(text)
+            assert (nearest[0], nearest[1]) != (0, len(text))
+
+
+@pytest.mark.encoder
+def test_it_says_which_filter_was_too_narrow(demo_library: Library) -> None:
+    note = demo_library.search("资金闲置", filters=Filters(department="教育局", years=(1999, 1999))).note
+    assert "不限年度有" in note
+    assert "不限部门" not in note
+
+
+def test_no_query_of_the_benchmark_was_learnt_from() -> None:
+    def texts(pattern: str) -> set[str]:
+        folder = default_corpus().parent / "queries"
+        lines = [line for path in folder.glob(pattern) for line in path.read_text("utf-8").splitlines()]
+        return {"".join(sign for sign in json.loads(line)["text"] if sign.isalnum()) for line in lines}
+
+    asked, learnt = texts("bench_*.jsonl"), texts("training_*.jsonl")
+    assert len(asked) >= 150
+    assert asked.isdisjoint(learnt)

@@ -23,8 +23,6 @@ from nlp.tagger import HEADS, HeldOut, Sample, Tagger, Vocabulary, load_held_out
 from nlp.training import _view, default_corpus, train, train_project_adapter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 OWN = "own_canteen"
@@ -192,6 +190,8 @@ def _adapter(samples: Sequence[Sample], codes: Sequence[tuple[str, Topic]], dims
     return Adapter(
         base="基础",
         changes={},
+        attention=numbers(dims, start=0),
+        projection=(numbers(dims, 1, start=0), numbers(1, start=0)),
         heads={name: (numbers(dims, width, start=10), numbers(width, start=100)) for name, width in widths.items()},
         subtopics=tuple(codes),
         held_out={name: numbers(len(samples), width, start=1000) for name, width in widths.items()},
@@ -257,11 +257,14 @@ def test_the_projects_adapter_is_written_with_where_it_comes_from(
 ) -> None:
     samples = tuple(plain_samples())
     asked: list[Any] = []
+    questions = corpus.parent / "queries"
+    questions.mkdir()
+    line = {"text": "钱年底才花出去", "style": "colloquial", "subtopic": "slow_spending"}
+    (questions / "training_a.jsonl").write_text(json.dumps(line, ensure_ascii=False) + "\n", "utf-8")
 
-    def stand_in(
-        base: Path, fingerprint: str, found: Sequence[Sample], progress: Callable[[Progress], None]
-    ) -> Adapter:
-        asked.extend((base, fingerprint, found))
+    def stand_in(*given: Any) -> Adapter:
+        base, fingerprint, found, typed, plain, progress = given
+        asked.extend((base, fingerprint, found, typed, plain.shape[0]))
         progress(Progress(1, 1))
         return _adapter(found, [(OWN, Topic.INTERNAL_CONTROL)])
 
@@ -269,10 +272,15 @@ def test_the_projects_adapter_is_written_with_where_it_comes_from(
     monkeypatch.setattr("nlp.training.train_adapter", stand_in)
     monkeypatch.setattr("nlp.training.default_adapter", lambda: tmp_path / "ours")
     assert train_project_adapter(corpus, progress=told.append) == tmp_path / "ours"
-    assert asked == [encoder.folder, encoder.base, samples]
+    question = Sample("钱年底才花出去", primary=Topic.BUDGET_EXECUTION, subtopic="slow_spending")
+    assert asked == [encoder.folder, encoder.base, samples, (question,), 421]
     assert told == [Progress(1, 1)]
     adapter = Adapter.load(tmp_path / "ours")
     assert adapter.manifest["corpus"] == {"files": ["a.jsonl", "b.jsonl"], "passages": 420, "sha256": _hash(corpus)}
+    assert (adapter.manifest["questions"]["files"], adapter.manifest["questions"]["questions"]) == (
+        ["training_a.jsonl"],
+        1,
+    )
     assert (adapter.base, adapter.keys[0]) == ("基础", key_of(samples[0]))
     assert train_project_adapter(corpus, tmp_path / "theirs") == tmp_path / "theirs"
     with pytest.raises(NotFoundError, match="标注"):
