@@ -115,7 +115,7 @@ class Bench:
 
     def ours(self, train: NDArray[np.int64], test: NDArray[np.int64], labels: NDArray[np.int64]) -> Floats:
         """Words, and the adapter's heads."""
-        share = 0.5 if labels is self.roles else 1.2
+        share = 0.6 if labels is self.roles else 1.2
         return self.words(train, test, labels) + share * self.adapted(train, test, labels)
 
     def contrastive(self, train: NDArray[np.int64], test: NDArray[np.int64], labels: NDArray[np.int64]) -> Floats:

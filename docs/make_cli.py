@@ -87,7 +87,7 @@ def _parameter(item: inspect.Parameter, info: Any) -> Parameter:
     option = next((name for name in names if name.startswith("--")), None)
     required = item.default is inspect.Parameter.empty
     shown = info.show_default if isinstance(info.show_default, str) else ""
-    if not shown and not required and item.default not in (None, False, True):
+    if not shown and not required and item.default is not None and not isinstance(item.default, bool):
         shown = str(item.default)
     name = option or info.metavar or item.name.upper()
     help_text = f"{info.help or ''}{f'（或环境变量 {info.envvar}）' if info.envvar else ''}"

@@ -2,7 +2,7 @@
 
 An adapter is a folder of safetensors and JSON. Its changes are added to the weights when the encoder is loaded, so that
 encoding costs what it did before. An adapted vector has two parts: what the passage says (the mean over its tokens, which
-training keeps near to the plain encoder's) and what kind of thing it is (a short projection of the tokens that tell it, from
+training keeps near to the plain encoder's) and what kind of thing it is (a short projection of the first token's state, from
 which linear heads read the tags). The inner product of two such vectors weighs both. Beside them an adapter carries what copies of
 itself that had not seen a passage's group said of it: from these the tagger is calibrated and scored honestly.
 """
@@ -44,7 +44,6 @@ _DROP = 0.1
 _TOKENS = 160
 _SCALE = 12.0  # the kind has length 1; the heads see it this much longer
 _KIND_DIMS = 64
-_HIGHEST = 60.0  # e to this is still far from the largest number
 _NEAR = 5.0  # weight of staying near to the plain encoder's vector
 # The part of the kind in the inner product of two vectors: 0.2 to 0.5 found as much for 39 colloquial questions.
 KIND_SHARE = 0.25
@@ -58,8 +57,7 @@ class Adapter:
     Attributes:
         base: Fingerprint of the encoder that it changes.
         changes: For each weight by its name two matrices whose product is added to it, ``(rows, rank)`` and ``(rank, columns)``.
-        attention: What a token's state is multiplied with to say how much it counts for the kind, ``(hidden,)``.
-        projection: Weights ``(hidden, kind_dims)`` and bias from the tokens that count to the kind.
+        projection: Weights ``(hidden, kind_dims)`` and bias from the first token's state to the kind.
         heads: For each head of the tagger weights ``(dims, n_classes)`` and bias over the adapted vectors.
         subtopics: Code and topic of each column of the head ``subtopic``.
         held_out: Logits of each head for the passages of its corpus by copies that had not seen their groups.
@@ -68,7 +66,6 @@ class Adapter:
 
     base: str
     changes: dict[str, tuple[Matrix, Matrix]]
-    attention: Matrix
     projection: tuple[Matrix, Matrix]
     heads: dict[str, tuple[Matrix, Matrix]]
     subtopics: tuple[tuple[str, Topic], ...]
@@ -84,7 +81,7 @@ class Adapter:
     def save(self, folder: Path, manifest: dict[str, Any]) -> None:
         """Write the adapter to a folder, with a manifest that holds the hashes of its files."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, NDArray[Any]] = {"attention": self.attention}
+        arrays: dict[str, NDArray[Any]] = {}
         for name, (left, right) in self.changes.items():
             arrays[f"{name}.left"], arrays[f"{name}.right"] = left.astype(np.float16), right.astype(np.float16)
         for name, (weights, bias) in {"kind": self.projection, **self.heads}.items():
@@ -114,7 +111,6 @@ class Adapter:
             return cls(
                 base=manifest["base"],
                 changes={n: (_wide(arrays[f"{n}.left"]), _wide(arrays[f"{n}.right"])) for n in names},
-                attention=arrays["attention"],
                 projection=(arrays["kind.weights"], arrays["kind.bias"]),
                 heads={name: (arrays[f"{name}.weights"], arrays[f"{name}.bias"]) for name in HEADS},
                 subtopics=tuple((code, Topic(topic)) for code, topic in manifest["subtopics"]),
@@ -132,17 +128,16 @@ class Adapter:
         """How many of a vector's last columns tell the kind."""
         return len(self.projection[1])
 
-    def pool(self, states: Matrix, mask: NDArray[np.int64]) -> Matrix:
-        """Return what a vector is made of, for windows of tokens: the mean as a row of length 1, and the tokens that count.
+    @staticmethod
+    def pool(states: Matrix, mask: NDArray[np.int64]) -> Matrix:
+        """Return what a vector is made of, for windows of tokens: the mean as a row of length 1, and the first token's state.
 
         Shapes:
             ``states`` is ``(n_windows, n_tokens, hidden)``, ``mask`` ``(n_windows, n_tokens)`` with 1 for a token and 0 for
             padding; what comes back is ``(n_windows, 2 * hidden)``.
         """
-        weights = np.where(mask > 0, np.exp(np.minimum(states @ self.attention, _HIGHEST)), 0.0)
-        weights /= weights.sum(axis=1, keepdims=True)
         mean = _unit(np.einsum("nth,nt->nh", states, mask.astype(np.float32)))
-        return np.concatenate([mean, np.einsum("nth,nt->nh", states, weights)], axis=1, dtype=np.float32)
+        return np.concatenate([mean, states[:, 0]], axis=1, dtype=np.float32)
 
     def join(self, pooled: Matrix) -> Matrix:
         """Return vectors of length 1 from what :meth:`pool` returned, or means of it over the windows of a text.
@@ -150,9 +145,9 @@ class Adapter:
         Shapes:
             ``(n_texts, 2 * hidden)`` in, ``(n_texts, hidden + kind_dims)`` out.
         """
-        content, telling = np.split(pooled, 2, axis=1)
+        content, first = np.split(pooled, 2, axis=1)
         weights, bias = self.projection
-        parts = (np.sqrt(1 - KIND_SHARE) * _unit(content), np.sqrt(KIND_SHARE) * _unit(telling @ weights + bias))
+        parts = (np.sqrt(1 - KIND_SHARE) * _unit(content), np.sqrt(KIND_SHARE) * _unit(first @ weights + bias))
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def logits(self, samples: Sequence[Sample], vectors: Matrix) -> dict[str, Matrix]:
@@ -249,9 +244,7 @@ def train_adapter(
     final = _Trained(base, targets)
     final.fit(np.arange(len(samples) + len(asked)), step)
     keys = np.array([key_of(sample) for sample in samples], dtype=np.uint64)
-    return Adapter(
-        fingerprint, final.changes(), final.attention(), final.projection(), final.heads(), subtopics, held, keys
-    )
+    return Adapter(fingerprint, final.changes(), final.projection(), final.heads(), subtopics, held, keys)
 
 
 def _steps(samples: int) -> int:
@@ -308,7 +301,6 @@ class _Trained:
                 low = _low_rank(*module.weight.shape)
                 parametrize.register_parametrization(module, "weight", low)
                 self._low[f"encoder.{name}.weight"] = low
-        self._attention: Any = torch.nn.Linear(self._model.config.hidden_size, 1, bias=False)
         self._kind: Any = torch.nn.Linear(self._model.config.hidden_size, _KIND_DIMS)
         self._heads: Any = torch.nn.ModuleDict({n: torch.nn.Linear(_KIND_DIMS, targets.width(n)) for n in HEADS})
         self._bf16 = bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 -- torch has no public name for it
@@ -317,7 +309,7 @@ class _Trained:
         """Train on the samples of some rows."""
         torch, targets = self._torch, self._targets
         low = [parameter for module in self._low.values() for parameter in module.parameters()]
-        upper = [*self._attention.parameters(), *self._kind.parameters(), *self._heads.parameters()]
+        upper = [*self._kind.parameters(), *self._heads.parameters()]
         groups = [{"params": low, "lr": _RATE}, {"params": upper, "lr": _HEAD_RATE}]
         optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
         total = _steps(len(rows))
@@ -383,13 +375,8 @@ class _Trained:
         """Return the low-rank changes by the names of the weights."""
         return {name: (low.left.detach().numpy(), low.right.detach().numpy()) for name, low in self._low.items()}
 
-    def attention(self) -> Matrix:
-        """Return what a token's state is multiplied with."""
-        found: Matrix = self._attention.weight.detach().numpy()[0]
-        return found
-
     def projection(self) -> tuple[Matrix, Matrix]:
-        """Return weights and bias from the tokens that count to the kind."""
+        """Return weights and bias from the first token's state to the kind."""
         return np.ascontiguousarray(self._kind.weight.detach().numpy().T), self._kind.bias.detach().numpy()
 
     def heads(self) -> dict[str, tuple[Matrix, Matrix]]:

@@ -42,7 +42,7 @@ class StandIn:
     """An encoder without weights: a text's vector counts its pairs of characters. Fits the tagger that comes along."""
 
     name = "stand-in"
-    dims = 512
+    dims = 576
     kind_dims = 0
     kind_share = 0.0
 

@@ -44,7 +44,6 @@ def _adapter(samples: Sequence[Sample] = SAMPLES[:4]) -> Adapter:
     return Adapter(
         base="基础",
         changes={"layer.b.weight": (some(4, 2), some(2, 3)), "layer.a.weight": (some(3, 2), some(2, 3))},
-        attention=some(3),
         projection=(some(3, 2), some(2)),
         heads={name: (some(5, width), some(width)) for name, width in widths.items()},
         subtopics=(("diversion", Topic.BUDGET_EXECUTION), ("own_signs", Topic.OTHER)),
@@ -65,7 +64,6 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     loaded = Adapter.load(tmp_path / "a")
     assert (loaded.base, loaded.subtopics, loaded.manifest["note"]) == ("基础", adapter.subtopics, "测试")
     assert _equal(loaded.changes, adapter.changes)
-    assert loaded.attention.tolist() == adapter.attention.tolist()
     assert [array.tolist() for array in loaded.projection] == [array.tolist() for array in adapter.projection]
     assert _equal(loaded.heads, adapter.heads)
     assert _equal(loaded.held_out, adapter.held_out)
@@ -137,9 +135,7 @@ def test_a_vector_has_what_is_said_and_its_kind() -> None:
     pooled = adapter.pool(states, mask)
     for row, tokens in enumerate((states[0], states[1, :2])):  # by hand, without the padding
         mean = tokens.mean(axis=0)
-        weights = np.exp(tokens @ adapter.attention)
-        telling = (tokens * (weights / weights.sum())[:, None]).sum(axis=0)
-        assert pooled[row] == pytest.approx(np.concatenate([mean / np.linalg.norm(mean), telling]), abs=1e-5)
+        assert pooled[row] == pytest.approx(np.concatenate([mean / np.linalg.norm(mean), tokens[0]]), abs=1e-5)
     vectors = adapter.join(pooled)
     assert (adapter.kind_dims, vectors.shape, vectors.dtype) == (2, (2, 5), np.float32)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(2), abs=1e-6)
@@ -193,9 +189,6 @@ class _Copy:
 
     def changes(self) -> dict[str, tuple[Vectors, Vectors]]:
         return {}
-
-    def attention(self) -> Vectors:
-        return np.zeros(1, dtype=np.float32)
 
     def projection(self) -> tuple[Vectors, Vectors]:
         return np.zeros((1, 1), dtype=np.float32), np.zeros(1, dtype=np.float32)

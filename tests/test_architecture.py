@@ -57,7 +57,9 @@ ROOMS = (
     "store",
     "index",
     "search",
+    "prevalence",
     "frequency",
+    "copies",
     "drafting",
     "library",
     "views",
@@ -71,6 +73,8 @@ ROOMS = (
 OWNERS: dict[str, frozenset[str]] = {
     library: frozenset(rooms.split())
     for library, rooms in {
+        "datasketch": "copies",
+        "docx": "exports",
         "faiss": "index",
         "filelock": "library encoder",
         "huggingface_hub": "encoder",

@@ -74,7 +74,7 @@ def test_the_reference_has_each_verb_with_each_parameter() -> None:
     assert len(re.findall(r"^## jixiao ", page, re.MULTILINE)) == len(VERBS)
     search = page.partition("## jixiao search QUERY\n")[2].partition("\n## ")[0]
     assert "| `QUERY` | 词语、短语或一句话 | 必填 |" in search
-    assert "| `--top` | 给出几条 | `10` |" in search
+    assert "| `--top` | 每页几条 | `10` |" in search
     assert "JIXIAO_LIBRARY" in search
 
 

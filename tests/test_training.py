@@ -190,7 +190,6 @@ def _adapter(samples: Sequence[Sample], codes: Sequence[tuple[str, Topic]], dims
     return Adapter(
         base="基础",
         changes={},
-        attention=numbers(dims, start=0),
         projection=(numbers(dims, 1, start=0), numbers(1, start=0)),
         heads={name: (numbers(dims, width, start=10), numbers(width, start=100)) for name, width in widths.items()},
         subtopics=tuple(codes),
