@@ -18,14 +18,14 @@ CANDIDATES = 200
 _SHOWN = 20  # values of a facet
 # All weights and bounds below were tuned for the default encoder on the queries of corpora/queries (one half, looked at on
 # the other), and on 60 questions about something else entirely (a third of which still find something).
-_KIND = 0.1  # how much of nearness is that of the kind; the rest is that of what is said
-_COSINE_FLOOR = 0.3
-_SEMANTIC, _LEXICAL, _FITS = 0.42, 0.45, 0.13
-_LIKE = 0.4  # what a word that means about the same counts
+_KIND = 0.2  # how much of nearness is that of the kind; the rest is that of what is said
+_COSINE_FLOOR = 0.25
+_SEMANTIC, _LEXICAL, _FITS = 0.5, 0.35, 0.15
+_LIKE = 0.6  # what a word that means about the same counts
 # Whether anything answers at all is asked of the best candidate: it has to share much of the query's words, or to be so near
 # in meaning as the words that stand nowhere in the library make necessary.
 _MUCH_SHARED = 0.3
-_NEAR, _NEAR_FOR_KNOWN = 0.79, 0.15
+_NEAR, _NEAR_FOR_KNOWN = 0.77, 0.12
 _LEAST_NEAR = 0.6  # a hit without a shared word has at least this cosine
 # A passage of a few characters ("无。") is near to everything; below this length its nearness counts in proportion,
 # and is no evidence without a shared word.
@@ -77,7 +77,7 @@ def coverage(
 
     >>> words = {"资金": frozenset(), "没人用": frozenset({"闲置"})}
     >>> coverage(words, {"资金": 1.0, "闲置": 4.0, "没人用": 7.0}, {7: frozenset({"闲置", "设备"})})
-    {7: 0.32}
+    {7: 0.48}
     """
     # A word whose others count too tells as much as the commonest of them.
     tells = {word: min(weights[each] for each in (word, *others)) for word, others in query.items()}
@@ -151,7 +151,7 @@ def fuse(
         lengths: Characters of the passages, where they are short.
 
     >>> [(c.row, round(c.score, 2)) for c in fuse({1: 1.0, 2: 0.25}, {1: 0.93, 3: 0.5})]
-    [(1, 0.83), (2, 0.11)]
+    [(1, 0.8), (2, 0.09)]
     """
     scored = []
     for row in lexical.keys() | semantic.keys():
