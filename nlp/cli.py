@@ -23,6 +23,7 @@ from nlp.console import (
     draw_chart,
     heading,
     print_corpus,
+    print_discrepancies,
     print_draft,
     print_frequency,
     print_info,
@@ -220,6 +221,47 @@ def inspect(
         return
     for item in tagged:
         print_inspection(item)
+
+
+@app.command(cls=_Verb)
+def check(
+    files: Annotated[list[Path], typer.Argument(help="文件、文件夹或 .zip 压缩包", metavar="FILE…")],
+    as_json: JsonOption = False,
+) -> None:
+    """核对报告里互相矛盾的数字：合计、比率、前后不一、等级与得分、日期；不入库。"""
+    from nlp.checks import check_report
+    from nlp.readers import is_candidate, members
+    from nlp.reading import read_report
+    from nlp.views import discrepancy_view
+
+    checked, failed = [], 0
+    for path in files:
+        if not path.exists():
+            raise InvalidInputError(f"没有这个文件或文件夹：{path}；请检查路径")
+        wanted = sorted(file for file in path.rglob("*") if is_candidate(file)) if path.is_dir() else [path]
+        for member in (member for file in wanted if file.is_file() for member in members(file)):
+            try:
+                if not hasattr(member, "data"):
+                    raise member.error
+                found = check_report(read_report(member.data, member.name))
+            except NlpError as error:
+                failed += 1
+                whisper(f"未能读入 {member.name}：{error}")
+                continue
+            checked.append((member.name, found))
+    if as_json:
+        print_json(
+            {
+                "files": [
+                    {"path": name, "discrepancies": [discrepancy_view(d) for d in found]} for name, found in checked
+                ]
+            }
+        )
+    else:
+        for name, found in checked:
+            print_discrepancies(name, found)
+    if failed:
+        raise typer.Exit(3 if checked else 1)
 
 
 @app.command(cls=_Verb)

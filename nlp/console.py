@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from nlp.evaluation import Score, Verdict
     from nlp.learning import Scores
     from nlp.library import Info
-    from nlp.records import Frequency, Hit, Identity, IngestResult, Progress, SearchResult, Suggestion, Tags
+    from nlp.records import (
+        Discrepancy,
+        Frequency,
+        Hit,
+        Identity,
+        IngestResult,
+        Progress,
+        SearchResult,
+        Suggestion,
+        Tags,
+    )
     from nlp.taxonomy import Entry, Subtopic
 
 
@@ -83,6 +93,8 @@ def print_ingest(result: IngestResult, library: Path) -> None:
 
 def print_inspection(item: TaggedReport) -> None:
     """Print what the program sees in a file."""
+    from nlp.checks import check_report
+
     report = item.report
     i = report.identity
     region = "".join(part for part in (i.region.province, i.region.city, i.region.county) if part)
@@ -100,11 +112,23 @@ def print_inspection(item: TaggedReport) -> None:
     for passage, tags in zip(report.passages, item.tags, strict=True):
         page = f"第{passage.page}页 " if passage.page else ""
         typer.echo(f"[{_tag_text(tags)}] {page}{passage.text[:120]}")
+    discrepancies = check_report(report)
+    if discrepancies:
+        print_discrepancies("数字核对", discrepancies)
     if report.links:
         heading(f"问题与措施的对应（{len(report.links)}）")
         texts = {passage.id: passage.text for passage in report.passages}
         for link in report.links:
             typer.echo(f"{link.score:.2f}  {texts[link.problem][:40]}  →  {texts[link.measure][:40]}")
+
+
+def print_discrepancies(name: str, found: Sequence[Discrepancy]) -> None:
+    """Print which figures of a report contradict each other, with the places."""
+    heading(f"{name}：{f'{len(found)} 处数字对不上' if found else '没有发现互相矛盾的数字'}")
+    for number, item in enumerate(found, 1):
+        typer.echo(f"{number:>3}. {item.message}（应为 {item.expected}，现为 {item.found}）")
+        for _, text, _ in item.quotes:
+            typer.echo(f"     原文：{text}")
 
 
 def _tag_text(tags: Tags) -> str:

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from nlp.analyst import TaggedReport
+from nlp.checks import check_report
 from nlp.drafting import with_slots
 from nlp.evaluation import Score, SetScores, Verdict
 from nlp.figures import Figure, find_figures
 from nlp.library import Info
 from nlp.records import (
+    Discrepancy,
     Frequency,
     Hit,
     Identity,
@@ -117,7 +119,19 @@ def inspection_view(tagged: TaggedReport) -> Json:
         "passages": [passage_view(p, tags) for p, tags in zip(report.passages, tagged.tags, strict=True)],
         "links": [{"problem": link.problem, "measure": link.measure, "score": link.score} for link in report.links],
         "figures": [figure_view(figure, p) for p in report.passages for figure in find_figures(p.text)],
+        "discrepancies": [discrepancy_view(item) for item in check_report(report)],
         "warnings": list(report.warnings),
+    }
+
+
+def discrepancy_view(item: Discrepancy) -> Json:
+    """Return figures that contradict each other, with their quotes."""
+    return {
+        "kind": item.kind,
+        "message": item.message,
+        "expected": item.expected,
+        "found": item.found,
+        "quotes": [{"passage": passage, "text": text, "start": start} for passage, text, start in item.quotes],
     }
 
 

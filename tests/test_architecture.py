@@ -60,6 +60,7 @@ ROOMS = (
     "prevalence",
     "frequency",
     "copies",
+    "checks",
     "drafting",
     "library",
     "views",

@@ -112,7 +112,7 @@ def reports(tmp_path: Path) -> Path:
 
 def test_the_verbs_are_those_that_stand() -> None:
     names = [verb.name for verb in VERBS]
-    assert names[:8] == "ingest inspect tag search similar stats draft train".split()  # noqa: SIM905  as one types them
+    assert names[:9] == "ingest inspect check tag search similar stats draft train".split()  # noqa: SIM905  as one types them
     assert names[8:12] == ["evaluate", "taxonomy", "corpora", "demo"]
     assert {"review export", "review import"} <= set(names)
     assert {"models list", "models pull", "models verify"} <= set(names)
@@ -417,6 +417,25 @@ def test_similar_finds_the_same_problem_of_another_year(demo: Library, jixiao: C
     # The corpus says that the finding comes back word for word a year later.
     best = found["hits"][0]["passage"]
     assert (best["year"], best["department"], best["text"][-20:]) == (2024, "棠溪县教育局", own["text"][-20:])
+
+
+def test_check_quotes_what_does_not_add_up(tmp_path: Path, jixiao: Callable[..., Outcome]) -> None:
+    wrong = tmp_path / "青禾县水务局2024年度整体支出绩效自评报告.txt"
+    wrong.write_text("一、预算执行\n全年预算200万元，实际支出150万元，预算执行率85.00%。", "utf-8")
+    (tmp_path / "坏.docx").write_bytes(b"PK\x03\x04 broken")
+    outcome = jixiao("check", tmp_path, "--json")
+    assert outcome.code == 3
+    assert "坏.docx" in outcome.err
+    (file,) = outcome.json["files"]
+    (found,) = file["discrepancies"]
+    assert {key: found[key] for key in ("kind", "expected", "found")} == {
+        "kind": "rate",
+        "expected": "75.00%",
+        "found": "85.00%",
+    }
+    assert all(quote["text"] in wrong.read_text("utf-8") for quote in found["quotes"])
+    assert "1 处数字对不上" in jixiao("check", wrong).out
+    assert jixiao("check", tmp_path / "无").code == 1
 
 
 def test_stats_count_by_two_dimensions(demo: Library, jixiao: Callable[..., Outcome]) -> None:
