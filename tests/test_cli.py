@@ -113,7 +113,7 @@ def reports(tmp_path: Path) -> Path:
 def test_the_verbs_are_those_that_stand() -> None:
     names = [verb.name for verb in VERBS]
     assert names[:9] == "ingest inspect check tag search similar stats draft train".split()  # noqa: SIM905  as one types them
-    assert names[8:12] == ["evaluate", "taxonomy", "corpora", "demo"]
+    assert names[9:13] == ["evaluate", "taxonomy", "corpora", "demo"]
     assert {"review export", "review import"} <= set(names)
     assert {"models list", "models pull", "models verify"} <= set(names)
     assert {"library info", "library verify", "library rebuild", "library remove"} <= set(names)
@@ -201,7 +201,7 @@ def test_a_folder_without_a_library_is_1_and_stays_as_it_is(tmp_path: Path, jixi
 
 
 def test_a_path_that_is_not_there_is_1(tmp_path: Path, jixiao: Callable[..., Outcome], stand_in: StandIn) -> None:
-    assert stand_in.dims == 512
+    assert stand_in.dims == 576
     outcome = jixiao("ingest", tmp_path / "none.docx", "--library", tmp_path / "library")
     assert outcome.code == 1
     assert "none.docx" in outcome.err
@@ -360,7 +360,7 @@ def test_search_gives_hits_with_their_origin(demo: Library, jixiao: Callable[...
     assert outcome.code == 0
     found = outcome.json
     assert set(found) >= SEARCH
-    assert set(found["facets"]) == {"topic", "year", "department"}
+    assert set(found["facets"]) == {"role", "topic", "year", "department"}
     assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
     for hit in found["hits"]:
         assert set(hit) >= HIT

@@ -513,5 +513,5 @@ def test_loading_and_encoding_call_nobody(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     monkeypatch.setattr(socket.socket, "connect_ex", connect)
-    assert open_encoder().encode(["预算执行率偏低"]).shape == (1, 512)
+    assert open_encoder().encode(["预算执行率偏低"]).shape == (1, 576)
     assert called == []

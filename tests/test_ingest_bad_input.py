@@ -85,7 +85,7 @@ def test_the_good_go_in_and_each_bad_one_is_named_once(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert stand_in.dims == 512
+    assert stand_in.dims == 576
     home = tmp_path / "库"
     code, out, _ = _run(capsys, monkeypatch, "ingest", str(folder), "--library", str(home), "--json")
     result = json.loads(out)
@@ -141,7 +141,7 @@ def test_only_bad_files_are_an_error(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert stand_in.dims == 512
+    assert stand_in.dims == 576
     (tmp_path / "空.txt").touch()
     code, _, err = _run(capsys, monkeypatch, "ingest", str(tmp_path / "空.txt"), "--library", str(tmp_path / "库"))
     assert code == 1
@@ -163,7 +163,7 @@ def test_three_hundred_megabytes_of_one_line_are_refused_at_once(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert stand_in.dims == 512
+    assert stand_in.dims == 576
     path = tmp_path / "一行.txt"
     with path.open("wb") as file:
         file.truncate(300 * 1024 * 1024)
@@ -179,7 +179,7 @@ def test_three_hundred_megabytes_of_one_line_are_refused_at_once(
 def test_a_file_that_breaks_the_mending_stops_itself_only(
     stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert stand_in.dims == 512
+    assert stand_in.dims == 576
     write_report(tmp_path / "甲", "青禾县教育局", 2024, ["指标笼统。"])
     write_report(tmp_path / "甲", "蒲川县水利局", 2024, ["资金闲置。"])
 

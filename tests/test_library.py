@@ -201,7 +201,7 @@ def test_a_damaged_or_stale_index_is_made_anew_silently(
 
 def test_an_index_with_other_vectors_is_found_by_verify(home: Path) -> None:
     with Library.open(home) as library:
-        keys, vectors = library._store.all_vectors(512)
+        keys, vectors = library._store.all_vectors(576)
         VectorIndex.build(keys, -vectors, library.info().generation).save(home / "index.faiss")
         assert library.verify() == ("向量索引与库中的向量不一致；请运行 jixiao library rebuild",)
         library.rebuild()
