@@ -210,9 +210,9 @@ def _lesson(vocabulary: Vocabulary, samples: Sequence[Sample], labels: _Labels) 
     topical = labels.primary >= 0
     headed = np.array([bool(sample.path) for sample in samples])
     lopsided = not headed.all() and headed.any() and topical[~headed].mean() > topical[headed].mean()
-    bare = np.flatnonzero(headed & ~topical) if lopsided else np.zeros(0, dtype=np.int64)
+    bare = np.flatnonzero(headed & ~topical).tolist() if lopsided else []
     terms = vocabulary.terms([*samples, *(replace(samples[i], path=()) for i in bare)])
-    return terms, labels.take(np.concatenate([np.arange(len(samples)), bare]))
+    return terms, labels.take(np.array([*range(len(samples)), *bare]))
 
 
 def _held_out_logits(
