@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 from nlp.encoder import Encoder, models_home, open_encoder
 from nlp.errors import TaggerError
 from nlp.identity import Overrides
-from nlp.linker import inherit_topics, link_measures
+from nlp.linker import inherit_topics, link_causes, link_measures, share_topics
 from nlp.readers import members
 from nlp.reading import read_report
-from nlp.records import Correction, Passage, Report, Tags
+from nlp.records import Correction, Link, Passage, Reason, Report, Tags
 from nlp.review import decided_tags, key_of, path_of
-from nlp.tagger import Evidence, Sample, Tagger, core
+from nlp.tagger import TOPICS, Evidence, Sample, Tagger, core
 
 
 @dataclass(frozen=True, slots=True)
 class TaggedReport:
-    """A report with all its links, and the tags of its passages in their order."""
+    """A report with all its links, the tags of its passages in their order, and which cause belongs to which problem."""
 
     report: Report
     tags: tuple[Tags, ...]
+    causes: tuple[Reason, ...] = ()
 
 
 class Analyst:
@@ -82,14 +83,37 @@ class Analyst:
         Shapes:
             ``vectors`` is ``(n_passages, dims)``: the embeddings of :func:`nlp.tagger.core` of each passage.
         """
+        if not report.passages:
+            return TaggedReport(report, ())
+        samples = [_sample(passage) for passage in report.passages]
+        known = [_decided(decided or {}, passage) for passage in report.passages]
         given = {passage.id for passage in report.passages if passage.role is not None}
         settled = [link for link in report.links if link.problem in given]
-        tags = self.tagger.predict([_sample(passage) for passage in report.passages], vectors)
-        known = [_decided(decided or {}, passage) for passage in report.passages]
-        tags = inherit_topics(report.passages, _put(known, tags), settled)
-        tags = _put(known, tags)  # a measure that was judged by itself keeps its own topic
-        links = (*settled, *link_measures(report.passages, tags, self.content(vectors)))
-        return TaggedReport(replace(report, links=links), tuple(tags))
+        content = self.content(vectors)
+        chances = self.tagger.chances(samples, vectors)
+        tags = self._settle(report, samples, chances, known, settled)
+        links = (*settled, *link_measures(report.passages, tags, content))
+        causes = link_causes(report.passages, tags, content)
+        places = {passage.id: place for place, passage in enumerate(report.passages)}
+        pairs = [
+            *((places[link.problem], places[link.measure], link.score) for link in links),
+            *((places[reason.problem], places[reason.cause], reason.score) for reason in causes),
+        ]
+        chances = {**chances, "primary": share_topics(_certain(chances["primary"], known), pairs)}
+        tags = self._settle(report, samples, chances, known, settled)
+        return TaggedReport(replace(report, links=links), tuple(tags), causes)
+
+    def _settle(
+        self,
+        report: Report,
+        samples: Sequence[Sample],
+        chances: Mapping[str, NDArray[np.float64]],
+        known: Sequence[Tags | None],
+        settled: Sequence[Link],
+    ) -> list[Tags]:
+        """Return the tags that follow from probabilities, what people decided, and what a ledger's rows say."""
+        tags = inherit_topics(report.passages, _put(known, self.tagger.decide(samples, chances)), settled)
+        return _put(known, tags)  # a measure that was judged by itself keeps its own topic
 
     def content(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what of vectors tells what texts say, without the part that tells their kind; rows of length 1."""
@@ -153,6 +177,15 @@ def _sample(passage: Passage) -> Sample:
 
 def _put(known: Sequence[Tags | None], tags: Sequence[Tags]) -> list[Tags]:
     return [decided or tag for decided, tag in zip(known, tags, strict=True)]
+
+
+def _certain(chances: NDArray[np.float64], known: Sequence[Tags | None]) -> NDArray[np.float64]:
+    """Return the probabilities of topics with what people decided as certain."""
+    sure = chances.copy()
+    for place, tags in enumerate(known):
+        if tags is not None and tags.primary is not None:
+            sure[place] = np.eye(len(TOPICS))[TOPICS.index(tags.primary)]
+    return sure
 
 
 def _decided(decided: Mapping[str, Correction], passage: Passage) -> Tags | None:

@@ -115,11 +115,15 @@ def print_inspection(item: TaggedReport) -> None:
     discrepancies = check_report(report)
     if discrepancies:
         print_discrepancies("数字核对", discrepancies)
+    texts = {passage.id: passage.text for passage in report.passages}
     if report.links:
         heading(f"问题与措施的对应（{len(report.links)}）")
-        texts = {passage.id: passage.text for passage in report.passages}
         for link in report.links:
             typer.echo(f"{link.score:.2f}  {texts[link.problem][:40]}  →  {texts[link.measure][:40]}")
+    if item.causes:
+        heading(f"问题与原因的对应（{len(item.causes)}）")
+        for reason in item.causes:
+            typer.echo(f"{reason.score:.2f}  {texts[reason.problem][:40]}  ←  {texts[reason.cause][:40]}")
 
 
 def print_discrepancies(name: str, found: Sequence[Discrepancy]) -> None:

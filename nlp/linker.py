@@ -1,4 +1,4 @@
-"""Which measure answers which problem in one report: meaning, words, topics, order and neighbourhood, weighed together."""
+"""Which measure answers which problem in one report, and which cause is given for it: meaning, words, topics, order and neighbourhood, weighed together."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import starmap
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from nlp.records import Link, Passage, Role, Tags
+from nlp.records import Link, Passage, Reason, Role, Tags
 from nlp.words import search_words
 
 # Log-odds of a link: weights of the clues in the order of `clues`, and the odds without any. Fitted by
@@ -21,6 +22,7 @@ WEIGHTS, BIAS = (3.3, 2.8, 5.6, 4.3, 1.7), -9.7
 # "No measure given" is an answer: a pair of the best assignment with less than these log-odds is no link, and a measure
 # beyond it joins the problem that it fits best only with more.
 _ENOUGH, _ENOUGH_TO_JOIN = -1.0, 0.0
+_SUREST = 0.98  # one measure in fifty is about something else than its problem, even in a ledger's row
 _LOWEST = -8.0  # below it one pair is as unlikely as another, and none shall be traded for
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -35,17 +37,27 @@ def link_measures(passages: Sequence[Passage], tags: Sequence[Tags], vectors: Ma
     Shapes:
         ``vectors`` is ``(n_passages, dims)``, rows of length 1: what the passages say.
     """
+    return tuple(starmap(Link, _pairs(passages, tags, vectors, Role.MEASURE)))
+
+
+def link_causes(passages: Sequence[Passage], tags: Sequence[Tags], vectors: Matrix) -> tuple[Reason, ...]:
+    """Return which cause is given for which problem, found as :func:`link_measures` finds measures."""
+    return tuple(starmap(Reason, _pairs(passages, tags, vectors, Role.CAUSE)))
+
+
+def _pairs(
+    passages: Sequence[Passage], tags: Sequence[Tags], vectors: Matrix, role: Role
+) -> list[tuple[str, str, float]]:
     free = [i for i, passage in enumerate(passages) if passage.role is None]
     problems = [i for i in free if tags[i].role is Role.PROBLEM]
-    measures = [i for i in free if tags[i].role is Role.MEASURE]
-    if not problems or not measures:
-        return ()
-    scores = clues(passages, tags, vectors, problems, measures) @ np.array(WEIGHTS) + BIAS
-    pairs = assign(scores)
-    return tuple(
-        Link(passages[problems[row]].id, passages[measures[column]].id, _chance(scores[row, column]))
-        for column, row in sorted(pairs.items())
-    )
+    others = [i for i in free if tags[i].role is role]
+    if not problems or not others:
+        return []
+    scores = clues(passages, tags, vectors, problems, others) @ np.array(WEIGHTS) + BIAS
+    return [
+        (passages[problems[row]].id, passages[others[column]].id, _chance(scores[row, column]))
+        for column, row in sorted(assign(scores).items())
+    ]
 
 
 def _chance(score: float) -> float:
@@ -127,6 +139,32 @@ def _follows(tags: Sequence[Tags], problem: int, measure: int) -> bool:
     """Return whether a measure stands behind a problem with nothing between them but causes."""
     between = tags[problem + 1 : measure]
     return problem < measure and all(tag.role is Role.CAUSE for tag in between)
+
+
+def share_topics(chances: Floats, pairs: Iterable[tuple[int, int, float]]) -> Floats:
+    """Return the probabilities of topics after linked passages have spoken for each other.
+
+    A measure has the topic of the problem that it answers, and so has a cause. What each says of its own topic is evidence
+    for the other, as far as the link is sure: Bayes' rule with the chance ``s`` that the pair belongs together, and topics
+    that are as common as each other where it does not.
+
+    Args:
+        chances: For each passage and topic.
+        pairs: The rows of a problem and of a measure or cause, and the score of their link.
+
+    Shapes:
+        ``(n_passages, n_topics)``, rows with the sum 1, in and out.
+
+    >>> share_topics(np.array([[0.8, 0.2], [0.4, 0.6]]), [(0, 1, 1.0)]).round(2)
+    array([[0.73, 0.27],
+           [0.73, 0.27]])
+    """
+    shared = chances.copy()
+    for problem, other, score in pairs:
+        for mine, its in ((problem, other), (other, problem)):
+            sure = min(score, _SUREST)
+            shared[mine] *= sure * chances.shape[1] * chances[its] + 1 - sure
+    return np.asarray(shared / shared.sum(axis=1, keepdims=True))
 
 
 def inherit_topics(passages: Sequence[Passage], tags: Sequence[Tags], settled: Iterable[Link]) -> list[Tags]:

@@ -301,6 +301,15 @@ class Link:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A cause that is given for a problem, by their passage ids."""
+
+    problem: str
+    cause: str
+    score: float
+
+
 class DiscrepancyKind(StrEnum):
     """In what figures or dates of a report contradict each other."""
 

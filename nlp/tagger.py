@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -188,18 +188,18 @@ class Tagger:
         Shapes:
             ``vectors`` is ``(n_samples, dims)``: the embeddings of :func:`core` of each text.
         """
-        return self._predict(samples, self.vocabulary.terms(samples), vectors) if samples else []
+        return self.decide(samples, self.chances(samples, vectors)) if samples else []
 
     def explain(self, samples: Sequence[Sample], vectors: Matrix) -> list[tuple[Tags, tuple[Evidence, ...]]]:
         """Return the tags of passages, and the words that spoke most for the topic (where there is none, for the role)."""
         if not samples:
             return []
         terms = self.vocabulary.terms(samples)
-        tags = self._predict(samples, terms, vectors)
+        tags = self.decide(samples, self._chances(terms, vectors))
         return [(tag, self._evidence(terms, row, tag)) for row, tag in enumerate(tags)]
 
-    def _predict(self, samples: Sequence[Sample], terms: sparse.csr_array, vectors: Matrix) -> list[Tags]:
-        chances = self._chances(terms, vectors)
+    def decide(self, samples: Sequence[Sample], chances: Mapping[str, NDArray[np.float64]]) -> list[Tags]:
+        """Return the tags that follow from the probabilities of :meth:`chances`."""
         return [self._tags(s, {name: array[i] for name, array in chances.items()}) for i, s in enumerate(samples)]
 
     def chances(self, samples: Sequence[Sample], vectors: Matrix) -> dict[str, NDArray[np.float64]]:

@@ -118,6 +118,7 @@ def inspection_view(tagged: TaggedReport) -> Json:
         "sections": [section_view(section) for section in report.sections],
         "passages": [passage_view(p, tags) for p, tags in zip(report.passages, tagged.tags, strict=True)],
         "links": [{"problem": link.problem, "measure": link.measure, "score": link.score} for link in report.links],
+        "causes": [{"problem": item.problem, "cause": item.cause, "score": item.score} for item in tagged.causes],
         "figures": [figure_view(figure, p) for p in report.passages for figure in find_figures(p.text)],
         "discrepancies": [discrepancy_view(item) for item in check_report(report)],
         "warnings": list(report.warnings),

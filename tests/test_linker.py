@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nlp.linker import inherit_topics, link_measures
-from nlp.records import Link, Passage, Role, Tags, Topic, TopicScore
+from nlp.linker import inherit_topics, link_causes, link_measures, share_topics
+from nlp.records import Link, Passage, Reason, Role, Tags, Topic, TopicScore
 
 
 def _passage(number: int, role: Role | None = None) -> Passage:
@@ -82,3 +82,32 @@ def test_a_ledgers_measure_is_about_what_its_problem_is_about() -> None:
     assert [item.primary for item in found] == [Topic.INDICATORS, Topic.INDICATORS, Topic.OTHER]
     assert found[1].topics == tags[0].topics
     assert found[1].role is Role.MEASURE
+
+
+def test_a_cause_belongs_to_the_problem_that_it_is_like() -> None:
+    passages = [_passage(i) for i in range(3)]
+    tags = [
+        _tags(Role.PROBLEM, Topic.INDICATORS),
+        _tags(Role.PROBLEM, Topic.OTHER),
+        _tags(Role.CAUSE, Topic.INDICATORS),
+    ]
+    (found,) = link_causes(passages, tags, _vectors(0, 1, 0))
+    assert found == Reason("r-0", "r-2", found.score)
+    assert found.score > 0.5
+    assert link_measures(passages, tags, _vectors(0, 1, 0)) == ()
+
+
+def test_linked_passages_speak_for_each_others_topic_as_far_as_the_link_is_sure() -> None:
+    chances = np.array([[0.9, 0.1], [0.45, 0.55], [0.3, 0.7]])
+    sure = share_topics(chances, [(0, 1, 1.0)])
+    assert sure[1].argmax() == 0
+    assert np.allclose(sure.sum(axis=1), 1)
+    assert np.array_equal(sure[2], chances[2])
+    unsure = share_topics(chances, [(0, 1, 0.05)])
+    assert chances[1, 0] < unsure[1, 0] < 0.5
+    assert np.array_equal(share_topics(chances, []), chances)
+
+
+def test_two_sure_passages_of_different_topics_stay_what_they_are() -> None:
+    certain = np.eye(2)
+    assert np.array_equal(share_topics(certain, [(0, 1, 1.0)]), certain)
