@@ -136,7 +136,7 @@ class Adapter:
             ``states`` is ``(n_windows, n_tokens, hidden)``, ``mask`` ``(n_windows, n_tokens)`` with 1 for a token and 0 for
             padding; what comes back is ``(n_windows, 2 * hidden)``.
         """
-        mean = _unit(np.einsum("nth,nt->nh", states, mask.astype(np.float32)))
+        mean = unit(np.einsum("nth,nt->nh", states, mask.astype(np.float32)))
         return np.concatenate([mean, states[:, 0]], axis=1, dtype=np.float32)
 
     def join(self, pooled: Matrix) -> Matrix:
@@ -147,7 +147,7 @@ class Adapter:
         """
         content, first = np.split(pooled, 2, axis=1)
         weights, bias = self.projection
-        parts = (np.sqrt(1 - KIND_SHARE) * _unit(content), np.sqrt(KIND_SHARE) * _unit(first @ weights + bias))
+        parts = (np.sqrt(1 - KIND_SHARE) * unit(content), np.sqrt(KIND_SHARE) * unit(first @ weights + bias))
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def logits(self, samples: Sequence[Sample], vectors: Matrix) -> dict[str, Matrix]:
@@ -169,9 +169,10 @@ def _checked(path: Path, expected: str) -> dict[str, NDArray[Any]]:
     return safetensors.numpy.load(data)
 
 
-def _unit(rows: Matrix) -> Matrix:
-    unit: Matrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit
+def unit(rows: Matrix) -> Matrix:
+    """Return rows stretched to length 1."""
+    stretched: Matrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return stretched
 
 
 def _wide(array: NDArray[Any]) -> Matrix:

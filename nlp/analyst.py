@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp.adapter import unit
 from nlp.encoder import Encoder, models_home, open_encoder
 from nlp.errors import TaggerError
 from nlp.identity import Overrides
@@ -20,7 +21,7 @@ from nlp.readers import members
 from nlp.reading import read_report
 from nlp.records import Correction, Link, Passage, Reason, Report, Tags
 from nlp.review import decided_tags, key_of, path_of
-from nlp.tagger import TOPICS, Evidence, Sample, Tagger, core
+from nlp.tagger import TOPICS, Evidence, HeldOut, Sample, Tagger, core, load_held_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class Analyst:
                 f"请运行 jixiao train --encoder {self.encoder.name} 重新训练"
             )
         return tagger
+
+    @cached_property
+    def held_out(self) -> HeldOut:
+        """What the tagger said of its corpus when it had not seen the groups."""
+        return load_held_out(self._tagger_folder or tagger_for(self.encoder))
 
     @cached_property
     def _weights(self) -> tuple[Encoder, Tagger]:
@@ -117,9 +123,11 @@ class Analyst:
 
     def content(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what of vectors tells what texts say, without the part that tells their kind; rows of length 1."""
-        said = vectors[:, : self.encoder.dims - self.encoder.kind_dims]
-        unit: NDArray[np.float32] = said / np.linalg.norm(said, axis=1, keepdims=True)
-        return unit
+        return unit(vectors[:, : self.encoder.dims - self.encoder.kind_dims])
+
+    def kinds(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what of vectors tells what kind of thing texts are; rows of length 1, of no columns without an adapter."""
+        return unit(vectors[:, self.encoder.dims - self.encoder.kind_dims :])
 
     def tag_texts(self, texts: Sequence[str]) -> list[tuple[Tags, tuple[Evidence, ...]]]:
         """Return tags and evidence of texts that stand alone."""

@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -30,6 +31,7 @@ from nlp.console import (
     print_ingest,
     print_inspection,
     print_json,
+    print_recurrences,
     print_search,
     print_taxonomy,
     print_training,
@@ -334,9 +336,17 @@ def similar(
 def stats(
     library: LibraryOption = DEFAULT_LIBRARY,
     by: Annotated[
-        str, typer.Option("--by", help="按什么统计：topic、department、region、level、year、kind，至多两个，逗号分开")
+        str,
+        typer.Option(
+            "--by", help="按什么统计：topic、subtopic、department、region、level、year、kind，至多两个，逗号分开"
+        ),
     ] = "topic",
-    unit: Annotated[str, typer.Option("--unit", help="passage（按条数）或 report（每份报告只计一次）")] = "passage",
+    unit: Annotated[
+        str,
+        typer.Option(
+            "--unit", help="passage（按条数）、finding（同一报告里重复说的只计一项）或 report（每份报告只计一次）"
+        ),
+    ] = "passage",
     role: Annotated[str, typer.Option("--role", help="统计哪种角色")] = "problem",
     department: DepartmentOption = None,
     region: RegionOption = None,
@@ -349,7 +359,7 @@ def stats(
     chart: Annotated[Path | None, typer.Option("--chart", help="画成图（.png 或 .svg）")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """统计问题出现的频次。"""
+    """统计问题出现的频次：条数、占比和区间，以及扣除标注误差后的修正值。"""
     from nlp.exports import write_csv, write_xlsx
     from nlp.taxonomy import parse_role
     from nlp.views import frequency_view
@@ -357,8 +367,8 @@ def stats(
     filters = _filters(department=department, region=region, level=level, year=year, kind=kind, topic=topic)
     with _opened(library) as opened:
         table = opened.frequency(_split(by), unit=unit, role=parse_role(role), filters=filters)
-    if xlsx:
-        write_xlsx(table, xlsx)
+        if xlsx:
+            write_xlsx(table, opened.counted(role=parse_role(role), filters=filters), xlsx)
     if csv:
         write_csv(table, csv)
     if chart:
@@ -367,6 +377,57 @@ def stats(
     for path in (xlsx, csv, chart):
         if path:
             whisper(f"已写入 {path}")
+
+
+@app.command(cls=_Verb)
+def recur(
+    library: LibraryOption = DEFAULT_LIBRARY,
+    department: DepartmentOption = None,
+    region: RegionOption = None,
+    level: LevelOption = None,
+    year: YearOption = None,
+    kind: KindOption = None,
+    topic: TopicOption = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="另存为 Excel 工作簿")] = None,
+    top: TopOption = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """同一部门以后年度又出现的问题（屡查屡犯）、不再出现的问题，以及照抄以前或别处报告的段落。"""
+    from nlp.exports import write_recurrences
+    from nlp.views import copies_view, recurrences_view
+
+    filters = _filters(department=department, region=region, level=level, year=year, kind=kind, topic=topic)
+    with _opened(library) as opened, bar("比对各年度") as show:
+        found = opened.recur(filters=filters, progress=show)
+        copies = opened.copies(filters=replace(filters, topic=None))
+    if xlsx:
+        write_recurrences(found, copies, xlsx)
+        whisper(f"已写入 {xlsx}")
+    if as_json:
+        print_json({**recurrences_view(found), **copies_view(copies)})
+    else:
+        print_recurrences(found, copies, top)
+
+
+@app.command(cls=_Verb)
+def report(
+    docx: Annotated[Path, typer.Argument(help="写到哪个 Word 文件（.docx）", metavar="FILE.docx")],
+    library: LibraryOption = DEFAULT_LIBRARY,
+    department: DepartmentOption = None,
+    region: RegionOption = None,
+    level: LevelOption = None,
+    year: YearOption = None,
+    kind: KindOption = None,
+) -> None:
+    """写一份汇总报告：各类问题的频次和图、典型表述、屡次出现的问题、照抄情况和方法说明。"""
+    from nlp.briefing import write_briefing
+
+    if docx.suffix.lower() != ".docx":
+        raise InvalidInputError(f"汇总报告只能写为 .docx，得到的是“{docx.name}”")
+    filters = _filters(department=department, region=region, level=level, year=year, kind=kind)
+    with _opened(library) as opened:
+        write_briefing(opened.brief(filters=filters), docx)
+    whisper(f"已写入 {docx}")
 
 
 @app.command(cls=_Verb)

@@ -20,6 +20,7 @@ _WIDE = 0x2E80
 
 if TYPE_CHECKING:
     from nlp.analyst import TaggedReport
+    from nlp.copies import Copies
     from nlp.corpus import Statistics
     from nlp.evaluation import Score, Verdict
     from nlp.learning import Scores
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nlp.records import (
         Discrepancy,
         Frequency,
+        FrequencyRow,
         Hit,
         Identity,
         IngestResult,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         Suggestion,
         Tags,
     )
+    from nlp.recurrence import Recurrences
     from nlp.taxonomy import Entry, Subtopic
 
 
@@ -193,18 +196,78 @@ def _origin(identity: Identity, page: int | None) -> str:
 
 def print_frequency(table: Frequency) -> None:
     """Print a frequency table."""
-    from nlp.exports import NAMES
+    from nlp.exports import NAMES, UNITS
     from nlp.views import shown
 
-    unit = "份报告" if table.unit == "report" else "条"
+    names = "、".join(NAMES[dimension] for dimension in table.by)
+    corrected = any(row.corrected for row in table.rows)
     typer.echo(
-        f"按{'、'.join(NAMES[dimension] for dimension in table.by)}统计，共 {table.total} {unit}；占比后为 95% 区间，台账里一个部门一个年度算一份报告"
+        f"按{names}统计，共 {table.total} {UNITS[table.unit]}；括号内为 95% 区间"
+        + ("；修正：扣除标注误差后" if corrected else "")
     )
     for row in table.rows:
         name = "  ".join(shown(d, v) for d, v in zip(table.by, row.values, strict=True))
+        change = "" if row.change is None else f"  较上年 {row.change:+d}"
         typer.echo(
-            f"  {row.count:>5} 条  {row.reports:>4} 份报告  {row.share:>6.1%}（{row.low:.1%}～{row.high:.1%}）  {name}"
+            f"  {row.rank:>3}.{row.count:>6} 条  {row.reports:>4} 份报告  {row.share:>6.1%}（{row.low:.1%}～{row.high:.1%}）"
+            f"{_corrected_text(row)}{change}  {name}"
         )
+
+
+def _corrected_text(row: FrequencyRow) -> str:
+    """Return a row's numbers without the tagger's errors."""
+    fixed = row.corrected
+    if fixed is None:
+        return ""
+    counts = f"  修正 {fixed.count:.0f} 条（{fixed.count_low:.0f}～{fixed.count_high:.0f}）"
+    if fixed.share is None or fixed.low is None or fixed.high is None:
+        return counts
+    return counts + (f"，{fixed.share:.1%}（{fixed.low:.1%}～{fixed.high:.1%}）" if fixed.enough else "，条目太少")
+
+
+def print_recurrences(found: Recurrences, copies: Copies, top: int) -> None:
+    """Print what came back, what vanished, and what was copied."""
+    from nlp.views import shown
+
+    share = f"，占 {found.returned / found.compared:.0%}" if found.compared else ""
+    heading("屡次出现的问题")
+    typer.echo(f"后续年度的 {found.compared} 个问题中，{found.returned} 个以前年度报告过{share}")
+    for chain in found.chains[:top]:
+        last = chain.problems[-1]
+        subtopic = last.tags.topics[0].subtopic if last.tags.topics else None
+        kind = shown("subtopic", subtopic) if subtopic else ""
+        typer.echo(
+            f"\n{last.passage.department or '（未知部门）'}  {kind}  {len(chain.problems)} 个年度  把握 {chain.score:.2f}"
+        )
+        for place, problem in enumerate(chain.problems):
+            typer.echo(f"  {problem.passage.year}  {_short(problem.passage.text)}")
+            for measure in chain.promised[place] if place < len(chain.promised) else ():
+                typer.echo(f"        当时的措施：{_short(measure.passage.text)}")
+    _more(len(found.chains), top)
+    heading("以后不再出现的问题")
+    for problem in found.vanished[:top]:
+        typer.echo(f"  {problem.passage.department}  {problem.passage.year}  {_short(problem.passage.text)}")
+    _more(len(found.vanished), top)
+    heading("照抄的段落")
+    copied = [item for item in copies.shares if item.share > 0]
+    typer.echo(f"{len(copies.pairs)} 段与以前或别处的报告相同或几乎相同，见于 {len(copied)} 份报告")
+    for item in copied[:top]:
+        typer.echo(f"  {item.share:>6.1%}  {item.report.identity.title or item.report.source.path}")
+    _more(len(copied), top)
+    for pair in copies.pairs[:top]:
+        origin = pair.original.report.identity
+        where = f"{origin.department or ''} {origin.year or ''}"
+        typer.echo(f"\n  {_short(pair.passage.passage.text)}\n    抄自 {where}（{pair.likeness:.0%}）")
+    _more(len(copies.pairs), top)
+
+
+def _short(text: str, length: int = 100) -> str:
+    return text if len(text) <= length else text[:length] + "…"
+
+
+def _more(count: int, top: int) -> None:
+    if count > top:
+        typer.echo(f"  ……共 {count} 条，用 --top 看更多")
 
 
 def draw_chart(table: Frequency, path: Path) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 import platformdirs
 from filelock import FileLock
 
-from nlp.adapter import KIND_SHARE, Adapter, apply_changes, default_adapter
+from nlp.adapter import KIND_SHARE, Adapter, apply_changes, default_adapter, unit
 from nlp.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -530,8 +530,7 @@ class FolderEncoder:
         means = _pool(states, lengths, np.array(windows["overflow_to_sample_mapping"]), len(texts))
         if self.adapter is not None:
             return self.adapter.join(means)
-        unit: NDArray[np.float32] = means / np.linalg.norm(means, axis=1, keepdims=True)
-        return unit
+        return unit(means)
 
     def _run(self, windows: list[list[int]]) -> NDArray[np.float32]:
         """What the model makes of windows that go through it together, padded to the longest.

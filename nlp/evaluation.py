@@ -117,7 +117,8 @@ def score_samples(name: str, samples: Sequence[Sample], analyst: Analyst) -> Set
     vectors = analyst.encoder.encode([core(sample.text) for sample in samples])
     tagger = analyst.tagger
     chances = tagger.chances(samples, vectors)
-    held = HeldOut(*(chances[head].astype(np.float32) for head in ("role", "primary", "subtopic")))
+    role, primary, subtopic = (chances[head].astype(np.float32) for head in ("role", "primary", "subtopic"))
+    held = HeldOut(role, primary, subtopic)
     return score_set(name, samples, held, [code for code, _ in tagger.subtopics])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import docx
 from docx.enum.section import WD_ORIENT
@@ -17,21 +17,51 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from nlp import taxonomy
+from nlp.copies import Wording
 from nlp.drafting import with_slots
 from nlp.errors import InvalidInputError
 from nlp.review import ANSWERS, ROLE, SECONDARY, SHOWN, SUBTOPIC, TOPIC, shown_cells
 from nlp.views import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from openpyxl.worksheet.worksheet import Worksheet
 
-    from nlp.records import Frequency, StoredPassage, Suggestion
+    from nlp.copies import Copies
+    from nlp.records import Frequency, FrequencyRow, StoredPassage, Suggestion
+    from nlp.recurrence import Chain, Recurrences
 
-NAMES = {"topic": "主题", "department": "部门", "region": "地区", "level": "层级", "year": "年度", "kind": "类型"}
-_TAIL = ("条数", "报告数", "占比", "占比下限（95%）", "占比上限（95%）")
+NAMES = {
+    "topic": "主题",
+    "subtopic": "子主题",
+    "department": "部门",
+    "region": "地区",
+    "level": "层级",
+    "year": "年度",
+    "kind": "类型",
+}
+UNITS = {"passage": "条", "finding": "项", "report": "份报告"}
+_TAIL = (
+    *("排名", "条数", "报告数", "较上年", "占比", "占比下限（95%）", "占比上限（95%）"),
+    *(
+        "修正条数",
+        "修正条数下限（95%）",
+        "修正条数上限（95%）",
+        "修正占比",
+        "修正占比下限（95%）",
+        "修正占比上限（95%）",
+        "说明",
+    ),
+)
+_WIDTHS = (7, 8, 8, 8, 9, 10, 10, 10, 12, 12, 10, 12, 12, 24)
+_FORMATS = ("0", "0", "0", "+0;-0;0", *["0.0%"] * 3, *["0.0"] * 3, *["0.0%"] * 3, "@")
+_SOURCE_HEADS = ("主题", "子主题", "部门", "地区", "年度", "报告", "章节", "页", "原文", "条目编号")
+_PLACE_HEADS, _PLACE_WIDTHS = ("部门", "年度", "报告", "页"), (22, 7, 36, 6)
+_WORDINGS = {Wording.IDENTICAL: "一字不差", Wording.FIGURES: "只有数字不同", Wording.NEAR: "几乎相同"}
+_MOST_SOURCES = 100_000
+_TOO_FEW = "条目太少，占比不足为据"
 _DRAFT_HEADS = ("问题", "参考表述", "出处")
 _FONT = "宋体"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -43,16 +73,16 @@ def write_csv(table: Frequency, path: Path) -> None:
     Raises:
         InvalidInputError: If the file cannot be written.
     """
-    with _writable(path), path.open("w", encoding="utf-8-sig", newline="") as file:
+    with writable(path), path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*(NAMES[dimension] for dimension in table.by), *_TAIL])
         for row in table.rows:
             values = [_inert(shown(d, v)) for d, v in zip(table.by, row.values, strict=True)]
-            writer.writerow([*values, row.count, row.reports, f"{row.share:.4f}", f"{row.low:.4f}", f"{row.high:.4f}"])
+            writer.writerow([*values, *("" if cell is None else cell for cell in _numbers(row))])
 
 
-def write_xlsx(table: Frequency, path: Path) -> None:
-    """Write a frequency table as a workbook with frozen heads, filters and percentages as numbers.
+def write_xlsx(table: Frequency, sources: Sequence[StoredPassage], path: Path) -> None:
+    """Write a frequency table as a workbook: the table, the passages behind its counts, and a note of method.
 
     Raises:
         InvalidInputError: If the file cannot be written.
@@ -63,16 +93,162 @@ def write_xlsx(table: Frequency, path: Path) -> None:
     sheet.title = "频次"
     sheet.append([*(NAMES[dimension] for dimension in table.by), *_TAIL])
     for row in table.rows:
-        values = [ILLEGAL_CHARACTERS_RE.sub("", shown(d, v)) for d, v in zip(table.by, row.values, strict=True)]
-        sheet.append([*values, row.count, row.reports, row.share, row.low, row.high])
+        names = [printable(shown(d, v)) for d, v in zip(table.by, row.values, strict=True)]
+        sheet.append([*names, *_numbers(row)])
+    wide = len(table.by)
     for line in sheet.iter_rows(min_row=2):
-        for cell in line[: len(table.by)]:
-            cell.data_type = "s"
-        for cell in line[-3:]:
-            cell.number_format = "0.0%"
-    _dress(sheet, (24, *([14] * 6)))
-    with _writable(path):
+        _make_text(line[:wide])
+        for cell, form in zip(line[wide:], _FORMATS, strict=True):
+            cell.number_format = form
+    _dress(sheet, (*[24] * wide, *_WIDTHS))
+    _add_sources(book.create_sheet("出处"), sources)
+    note = book.create_sheet("方法")
+    note.column_dimensions["A"].width = 110
+    for text in method_note(table, len(sources)):
+        note.append([text])
+        note.cell(note.max_row, 1).alignment = Alignment(wrap_text=True, vertical="top")
+    with writable(path):
         book.save(path)
+
+
+def _numbers(row: FrequencyRow) -> tuple[float | str | None, ...]:
+    """Return what stands behind the names of a row."""
+    counted = (row.rank, row.count, row.reports, row.change, *(round(x, 4) for x in (row.share, row.low, row.high)))
+    fixed = row.corrected
+    if fixed is None:
+        return (*counted, *[None] * 6, "")
+    corrected = (fixed.count, fixed.count_low, fixed.count_high, fixed.share, fixed.low, fixed.high)
+    return (*counted, *corrected, "" if fixed.enough else _TOO_FEW)
+
+
+def method_note(table: Frequency, sources: int = 0) -> list[str]:
+    """Return how the numbers of a table were made, in sentences."""
+    unit = {
+        "passage": "按条计数：报告中每个被判为该角色的条目计一条。",
+        "finding": "按项计数：同一份报告里同一主题、措辞几乎相同的条目只计一项。",
+        "report": "按报告计数：一份报告无论说几次只计一次；台账里一个部门一个年度算一份报告。",
+    }[table.unit]
+    told = {"topic", "subtopic"} & {*table.by}
+    of = "占比的分母是其他维度相同的全部条目（或报告）。" if told else "占比的分母是筛选后的全部条目（或报告）。"
+    notes = [
+        unit,
+        f"{of}区间为 95% 的威尔逊区间，只含抽样误差。",
+        "主题按首要主题计；角色和主题由标注模型判定，人工复核过的以人工为准。",
+    ]
+    if any(row.corrected for row in table.rows):
+        notes.append(
+            "修正条数和修正占比扣除了标注模型的误差：误差在标注语料上按来源组留出量得，假定各类条目在这里被判错的比例与在语料里相同；"
+            "区间同时含误差和抽样。人工复核过的条目视为确定。占比区间宽于 30 个百分点的，注明“条目太少”。"
+        )
+    else:
+        notes.append("本表未作误差修正：按报告计数、按子主题计数，或标注语料太少时，不足以修正。")
+    if sources > _MOST_SOURCES:
+        notes.append(f"“出处”只列前 {_MOST_SOURCES} 条，共 {sources} 条。")
+    return notes
+
+
+def _add_sources(sheet: Worksheet, sources: Sequence[StoredPassage]) -> None:
+    """Fill a sheet with the passages behind some counts."""
+    sheet.append(_SOURCE_HEADS)
+    for found in sources[:_MOST_SOURCES]:
+        passage, identity, tags = found.passage, found.report.identity, found.tags
+        subtopic = tags.topics[0].subtopic if tags.topics else None
+        cells = (
+            shown("topic", tags.primary) if tags.primary else "",
+            shown("subtopic", subtopic) if subtopic else "",
+            passage.department or "",
+            identity.region.county or identity.region.city or identity.region.province or "",
+            passage.year or "",
+            identity.title or found.report.source.path,
+            " / ".join(passage.section),
+            passage.page or "",
+            passage.text,
+            passage.id,
+        )
+        sheet.append([printable(cell) if isinstance(cell, str) else cell for cell in cells])
+    for line in sheet.iter_rows(min_row=2):
+        _make_text(cell for cell in line if isinstance(cell.value, str))
+        line[_SOURCE_HEADS.index("原文")].alignment = Alignment(wrap_text=True, vertical="top")
+    _dress(sheet, (11, 18, 22, 12, 7, 36, 30, 6, 80, 24))
+
+
+def write_recurrences(found: Recurrences, copies: Copies, path: Path) -> None:
+    """Write what came back, what vanished and what was copied as a workbook.
+
+    Raises:
+        InvalidInputError: If the file cannot be written.
+    """
+    book = Workbook()
+    first = book.active
+    assert first is not None
+    first.title = "屡次出现"
+    again = [
+        (number, len(chain.problems), chain.score, *_place(problem), problem.passage.text, _promises(chain, place))
+        for number, chain in enumerate(found.chains, 1)
+        for place, problem in enumerate(chain.problems)
+    ]
+    _fill(
+        first, ("序号", "年度数", "把握", *_PLACE_HEADS, "问题", "当时的措施"), again, (6, 8, 8, *_PLACE_WIDTHS, 70, 70)
+    )
+    gone = [(*_place(problem), problem.passage.text) for problem in found.vanished]
+    _fill(book.create_sheet("不再出现"), (*_PLACE_HEADS, "问题"), gone, (*_PLACE_WIDTHS, 90))
+    pairs = [
+        (
+            *_place(pair.passage),
+            pair.passage.passage.text,
+            pair.likeness,
+            _WORDINGS[pair.wording],
+            *_place(pair.original),
+        )
+        for pair in copies.pairs
+    ]
+    heads = (*_PLACE_HEADS, "原文", "相似度", "异同", *(f"出自{head}" for head in _PLACE_HEADS))
+    _fill(book.create_sheet("照抄段落"), heads, pairs, (*_PLACE_WIDTHS, 70, 9, 12, *_PLACE_WIDTHS))
+    shares = [
+        (
+            item.report.identity.department or "",
+            item.report.identity.year or "",
+            item.report.identity.title or item.report.source.path,
+            *(item.characters, item.own, item.others, item.share),
+        )
+        for item in copies.shares
+    ]
+    heads = ("部门", "年度", "报告", "字数", "抄自本部门", "抄自别处", "照抄占比")
+    _fill(book.create_sheet("照抄占比"), heads, shares, (24, 8, 50, 9, 12, 12, 10))
+    with writable(path):
+        book.save(path)
+
+
+def _place(found: StoredPassage) -> tuple[str | int, ...]:
+    """Return whose passage it is and where it stands."""
+    passage, identity = found.passage, found.report.identity
+    return passage.department or "", passage.year or "", identity.title or found.report.source.path, passage.page or ""
+
+
+def _promises(chain: Chain, place: int) -> str:
+    measures = chain.promised[place] if place < len(chain.promised) else ()
+    return "\n".join(found.passage.text for found in measures)
+
+
+def _fill(sheet: Worksheet, heads: Sequence[str], rows: Iterable[Sequence[Any]], widths: Sequence[float]) -> None:
+    """Fill a sheet with texts and numbers; shares and chances become percentages."""
+    sheet.append(list(heads))
+    for row in rows:
+        sheet.append([printable(cell) if isinstance(cell, str) else cell for cell in row])
+    for line in sheet.iter_rows(min_row=2):
+        _make_text(cell for cell in line if isinstance(cell.value, str))
+        for cell in line:
+            cell.alignment = Alignment(wrap_text=True, vertical="top")
+            if isinstance(cell.value, float):
+                cell.number_format = "0%"
+    _dress(sheet, widths)
+
+
+def _make_text(cells: Iterable[Any]) -> None:
+    """Make cells texts, so that none is a formula; an empty cell that says it has text is damage to Excel."""
+    for cell in cells:
+        if cell.value:
+            cell.data_type = "s"
 
 
 def write_review(found: Sequence[StoredPassage], path: Path) -> None:
@@ -87,11 +263,10 @@ def write_review(found: Sequence[StoredPassage], path: Path) -> None:
     sheet.title = "复核"
     sheet.append([*SHOWN, *ANSWERS])
     for item in found:
-        sheet.append([ILLEGAL_CHARACTERS_RE.sub("", cell) for cell in shown_cells(item)])
+        sheet.append([printable(cell) for cell in shown_cells(item)])
     for line in sheet.iter_rows(min_row=2):
+        _make_text(line)
         for cell in line:
-            if cell.value:  # an empty cell that says it has text is damage to Excel
-                cell.data_type = "s"
             cell.alignment = Alignment(wrap_text=True, vertical="top")
     _dress(sheet, (18, 16, 7, 24, 60, 9, 11, 18, 7, 9, 11, 14, 20))
     options = book.create_sheet("选项")
@@ -114,7 +289,7 @@ def write_review(found: Sequence[StoredPassage], path: Path) -> None:
         sheet.add_data_validation(choice)
         column = get_column_letter(len(SHOWN) + 1 + ANSWERS.index(name))
         choice.add(f"{column}2:{column}{max(2, len(found) + 1)}")
-    with _writable(path):
+    with writable(path):
         book.save(path)
 
 
@@ -124,14 +299,10 @@ def write_draft(problem: str, found: Sequence[Suggestion], path: Path, *, origin
     Raises:
         InvalidInputError: If the file cannot be written.
     """
-    document = docx.Document()
-    normal = document.styles["Normal"]
-    normal.font.name = _FONT
-    normal.element.rPr.rFonts.set(qn("w:eastAsia"), _FONT)
-    normal.font.size = Pt(10.5)
+    document = blank_document()
     section = document.sections[0]
     section.page_width, section.page_height, section.orientation = Cm(29.7), Cm(21), WD_ORIENT.LANDSCAPE
-    document.add_paragraph().add_run(f"起草参考：{_printable(problem)}").bold = True
+    document.add_paragraph().add_run(f"起草参考：{printable(problem)}").bold = True
     note = "各条均为报告原文的引用" + (
         "。" if original else "，其中的数字、日期、地名和单位换成了〔空位〕，原文见出处栏。"
     )
@@ -143,20 +314,31 @@ def write_draft(problem: str, found: Sequence[Suggestion], path: Path, *, origin
     for item in found:
         text = item.found.passage.text
         wording = text if original else with_slots(text, item.found.report.identity)
-        sources = [_source_line(source) for source in (item.found, *item.also)]
+        sources = [source_line(source) for source in (item.found, *item.also)]
         if wording != text:
             sources.append(f"原文：{text}")
         asked = item.answers.passage.text if item.answers else problem
         for cell, value in zip(table.add_row().cells, (asked, wording, "\n".join(sources)), strict=True):
-            cell.text = _printable(value)
+            cell.text = printable(value)
     for row in table.rows:
         for cell, width in zip(row.cells, (7.5, 9.5, 7.5), strict=True):
             cell.width = Cm(width)
-    with _writable(path):
+    with writable(path):
         document.save(str(path))
 
 
-def _source_line(found: StoredPassage) -> str:
+def blank_document() -> Any:
+    """Return a Word document without content, in a Chinese face throughout."""
+    document = docx.Document()
+    for name in ("Normal", "Title", "Heading 1", "Heading 2"):
+        style: Any = document.styles[name]
+        style.font.name = _FONT
+        style.element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), _FONT)
+    document.styles["Normal"].font.size = Pt(10.5)
+    return document
+
+
+def source_line(found: StoredPassage) -> str:
     """Return where a passage stands, in a line."""
     identity, passage = found.report.identity, found.passage
     page = f"第{passage.page}页" if passage.page else ""
@@ -170,7 +352,8 @@ def _source_line(found: StoredPassage) -> str:
     return "，".join(part for part in parts if part)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text without the characters that no file of Office may hold."""
     return ILLEGAL_CHARACTERS_RE.sub("", text)
 
 
@@ -185,7 +368,12 @@ def _dress(sheet: Worksheet, widths: Sequence[float]) -> None:
 
 
 @contextmanager
-def _writable(path: Path) -> Iterator[None]:
+def writable(path: Path) -> Iterator[None]:
+    """Tell in Chinese why a file cannot be written.
+
+    Raises:
+        InvalidInputError: If it cannot be written.
+    """
     try:
         yield
     except OSError as error:

@@ -1,19 +1,27 @@
 """How often which problem: counts and shares by one or two dimensions, with intervals."""
 
+# ruff: noqa: PD011 - `values` is a field of our record here, no attribute of a table of pandas
+
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nlp.errors import InvalidInputError
-from nlp.records import Frequency, FrequencyRow, Role, Topic
+from nlp.prevalence import WIDEST, Prevalence, estimate, measure
+from nlp.records import Corrected, Frequency, FrequencyRow, Role, Topic
+from nlp.tagger import ROLES, TOPICS, HeldOut
 
-DIMENSIONS = ("topic", "department", "region", "level", "year", "kind")
-UNITS = ("passage", "report")
-_COLUMNS = ("row", "report", "topic", "department", "region", "level", "year", "kind", "role")
+DIMENSIONS = ("topic", "subtopic", "department", "region", "level", "year", "kind")
+UNITS = ("passage", "finding", "report")
+_COLUMNS = ("row", "report", "topic", "department", "region", "level", "year", "kind", "role", "subtopic", "given")
+_TOPICAL = {"topic", "subtopic"}
 _Z = 1.959964  # 97.5 % point of the normal distribution: a 95 % interval
 _MOST_DIMENSIONS = 2
 
@@ -23,14 +31,16 @@ def count_cells(
 ) -> Frequency:
     """Return the frequency table of passages of a role.
 
-    What a share is of: where topics are told apart (``topic`` is a dimension, or only one topic is counted), of all
+    What a share is of: where topics are told apart (by topic or subtopic, or because only one topic is counted), of all
     passages of the role, or of all reports, also those without one, that agree in the other dimensions, so that it says
     how common the topic is there; else of all of the library that was let through.
 
     Args:
-        cells: One tuple a passage, of all roles: key, report unit, topic, department, region, level, year, kind, role.
+        cells: One tuple a passage, of all roles: key, report unit, topic, department, region, level, year, kind, role, subtopic,
+            and whether a ledger gives the role.
         by: One or two of ``DIMENSIONS``.
-        unit: ``passage``, or ``report``: a report counts once in a cell however often it says it.
+        unit: ``passage``, ``finding`` (the same, of cells without the passages that repeat another of their report), or
+            ``report``: a report counts once in a cell however often it says it.
         role: Whose passages are counted.
         topic: Only passages with this primary topic are counted; shares and totals still are of all.
 
@@ -42,7 +52,7 @@ def count_cells(
     of_role = everything[everything["role"] == role]
     counted = of_role if topic is None else of_role[of_role["topic"] == topic]
     base, measure = (everything, "report") if unit == "report" else (of_role, "row")
-    others = [dimension for dimension in by if dimension != "topic"] if topic is not None or "topic" in by else []
+    others = other_dimensions(by, topic)
     total = int(base[measure].nunique())
     totals = {key: int(group[measure].nunique()) for key, group in _groups(base, others)}
     rows = []
@@ -50,9 +60,30 @@ def count_cells(
         units = int(group[measure].nunique())
         of = totals[tuple(key[by.index(dimension)] for dimension in others)]
         low, high = wilson(units, of)
-        rows.append(FrequencyRow(key, len(group), int(group["report"].nunique()), units / of, low, high))
-    rows.sort(key=lambda row: (-row.count, tuple(str(value) for value in row.values)))  # noqa: PD011  our record, no table of pandas
-    return Frequency(tuple(by), unit, tuple(rows), total)
+        rows.append(FrequencyRow(key, len(group), int(group["report"].nunique()), units / of, low, high, 0))
+    rows.sort(key=lambda row: (-row.count, tuple(str(value) for value in row.values)))
+    years = {int(year) for year in base["year"].dropna()}
+    return Frequency(tuple(by), unit, tuple(_compared(rows, by, unit, years)), total)
+
+
+def other_dimensions(by: Sequence[str], topic: Topic | None) -> list[str]:
+    """Return the dimensions in which the passages agree that a share is of; none where topics are not told apart."""
+    return [dimension for dimension in by if dimension not in _TOPICAL] if topic or _TOPICAL & {*by} else []
+
+
+def _compared(
+    rows: Sequence[FrequencyRow], by: Sequence[str], unit: str, years: Container[int]
+) -> Iterator[FrequencyRow]:
+    """Yield rows with their ranks, and with what they have more or less than the year before."""
+    sizes = {row.values: row.reports if unit == "report" else row.count for row in rows}
+    ordered = sorted(sizes.values(), reverse=True)
+    when = by.index("year") if "year" in by else None
+    for row in rows:
+        change = None
+        if when is not None and isinstance(year := row.values[when], int) and year - 1 in years:
+            before = (*row.values[:when], year - 1, *row.values[when + 1 :])
+            change = sizes[row.values] - sizes.get(before, 0)
+        yield replace(row, rank=ordered.index(sizes[row.values]) + 1, change=change)
 
 
 def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[tuple[str | int | None, ...], pd.DataFrame]]:
@@ -95,3 +126,140 @@ def wilson(count: int, total: int) -> tuple[float, float]:
     centre = share + _Z * _Z / (2 * total)
     spread = _Z * math.sqrt(share * (1 - share) / total + _Z * _Z / (4 * total * total))
     return max(0.0, (centre - spread) / (1 + _Z * _Z / total)), min(1.0, (centre + spread) / (1 + _Z * _Z / total))
+
+
+# --------------------------------------------------------------------------------------------------- without the tagger's errors
+
+
+def with_corrections(
+    table: Frequency,
+    cells: Sequence[Sequence[Any]],
+    role: Role,
+    topic: Topic | None,
+    held: HeldOut,
+    decided: Collection[int],
+) -> Frequency:
+    """Return a table of passages with counts and shares in which the errors of the tagger are taken out.
+
+    Passages whose role a ledger gives, and those whose role the tagger found, are corrected apart and added up, the halves
+    of their intervals as the roots of sums of squares. Subtopics and reports stay as they were counted (see
+    :mod:`nlp.prevalence`), and so does everything where the labelled passages are too few to say how the tagger errs.
+
+    Args:
+        table: What :func:`count_cells` returned.
+        cells: What it was given.
+        role: Likewise.
+        topic: Likewise.
+        held: What the tagger said of labelled passages.
+        decided: Keys of the passages that people decided, which are certain.
+
+    Source:
+        Zou and Donner, Construction of confidence limits about effect measures: a general approach, 2008 (sums of estimates).
+    """
+    if table.unit == "report" or "subtopic" in table.by or not len(held.labels) or not cells:
+        return table
+    frame = pd.DataFrame(list(cells), columns=list(_COLUMNS))
+    others = [dimension for dimension in table.by if dimension != "topic"]
+    keys = dict[tuple[str | int | None, ...], int]()
+    where = np.zeros(len(frame), dtype=np.int64)
+    for number, (key, group) in enumerate(_groups(frame, others)):
+        keys[key] = number
+        where[group.index.to_numpy()] = number
+    apart = topic is not None or "topic" in table.by
+    try:
+        parts = list(_strata(frame, where, len(keys), role, held, decided, apart=apart))
+    except InvalidInputError:
+        return table  # too few labelled passages of a class to say how the tagger errs
+    rows = []
+    for row in table.rows:
+        cell = keys[tuple(row.values[table.by.index(dimension)] for dimension in others)]
+        said = topic or (Topic(str(row.values[table.by.index("topic")])) if "topic" in table.by else None)
+        column = TOPICS.index(said) if said else 0
+        rows.append(
+            replace(row, corrected=_added([(found, base[cell]) for found, base in parts], cell, column, apart=apart))
+        )
+    return replace(table, rows=tuple(rows))
+
+
+def _strata(
+    frame: pd.DataFrame,
+    where: NDArray[np.int64],
+    n_cells: int,
+    role: Role,
+    held: HeldOut,
+    decided: Collection[int],
+    *,
+    apart: bool,
+) -> Iterator[tuple[Prevalence, NDArray[np.float64]]]:
+    """Yield what is estimated of the passages whose role the tagger found, and of those whose role is given, with their numbers.
+
+    The classes are the topics of the role, and behind them all other passages; or only the role and all others.
+    """
+    place = ROLES.index(role)
+    rest = len(TOPICS) if apart else 1
+    classes = rest + 1
+
+    def class_of(roles: NDArray[np.int64], topics: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(roles == place, topics if apart else 0, rest)
+
+    found_roles = frame["role"].map(list(ROLES).index).to_numpy(dtype=np.int64)
+    found_topics = frame["topic"].map(lambda name: TOPICS.index(Topic(name)) if isinstance(name, str) else -1)
+    said = class_of(found_roles, found_topics.to_numpy(dtype=np.int64))
+    known = np.where(frame["row"].isin(list(decided)), said, -1)
+    reports = np.unique(frame["report"], return_inverse=True)[1]
+    given = frame["given"].to_numpy(dtype=bool)
+    right_role, right_topic, groups = held.labels.T.astype(np.int64)
+    told = class_of(held.roles.argmax(axis=1), held.topics.argmax(axis=1))
+    errors = measure(np.eye(classes)[told], class_of(right_role, right_topic), groups)
+    free = ~given
+    of = range(rest)
+    found = estimate(errors, np.eye(classes)[said[free]], where[free], reports[free], n_cells, of, known[free])
+    yield found, found.count.sum(axis=1)
+    mine = given & (found_roles == place)
+    if not mine.any():
+        return
+    number = np.bincount(where[mine], minlength=n_cells).astype(np.float64)
+    if apart:
+        those = right_role == place
+        told = held.topics[those].argmax(axis=1)
+        errors = measure(np.eye(rest)[told], right_topic[those], groups[those])
+        yield estimate(errors, np.eye(rest)[said[mine]], where[mine], reports[mine], n_cells, None, known[mine]), number
+    else:
+        sure = number[:, None]
+        nothing = np.ones_like(sure)
+        yield Prevalence(sure, sure, sure, sure, nothing, nothing, nothing, nothing > 0), number
+
+
+def _added(parts: Sequence[tuple[Prevalence, float]], cell: int, column: int, *, apart: bool) -> Corrected:
+    """Return the sum of counts and the mean of shares of one cell, with intervals; the parts are independent."""
+    counts = np.array(
+        [(f.count[cell, column], f.count_low[cell, column], f.count_high[cell, column]) for f, _ in parts]
+    )
+    count, count_low, count_high = _joined(counts, np.ones(len(parts)))
+    if not apart:
+        return Corrected(round(count, 2), round(count_low, 2), round(count_high, 2), None, None, None, enough=True)
+    bases = np.array([base for _, base in parts])
+    weights = bases / bases.sum() if bases.sum() else np.full(len(parts), 1 / len(parts))
+    shares = np.array([(f.share[cell, column], f.low[cell, column], f.high[cell, column]) for f, _ in parts])
+    share, low, high = _joined(shares, weights)
+    enough = high - low <= WIDEST
+    return Corrected(
+        round(count, 2),
+        round(count_low, 2),
+        round(count_high, 2),
+        round(share, 4),
+        round(low, 4),
+        round(high, 4),
+        enough,
+    )
+
+
+def _joined(ends: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the weighted sum of estimates and its interval."""
+    middle, low, high = ends.T
+    centre = float(weights @ middle)
+    return (
+        centre,
+        centre - float(np.sqrt((weights**2) @ (middle - low) ** 2)),
+        centre + float(np.sqrt((weights**2) @ (high - middle) ** 2)),
+    )

@@ -117,7 +117,10 @@ def fit_tagger(
     dense = _fit_dense(vectors, labels) if view is None else view.heads
     shares = dict.fromkeys(HEADS, _VECTOR_SHARE) if view is None else _VIEW_SHARE
     heads = {name: _joined(words[name], dense[name], shares[name], calibration[name]) for name in HEADS}
-    held = HeldOut(*(chances[name].astype(np.float32) for name in _SOFTMAX))
+    groups = np.unique([sample.group for sample in samples], return_inverse=True)[1]
+    right = np.stack([labels.role, labels.primary, groups], axis=1).astype(np.int32)
+    role, primary, subtopic = (chances[name].astype(np.float32) for name in _SOFTMAX)
+    held = HeldOut(role, primary, subtopic, right)
     return Tagger(encoder, vocabulary, heads, subtopics, thresholds), _scores(samples, labels, chances), held
 
 

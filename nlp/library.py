@@ -9,17 +9,20 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from nlp.analyst import Analyst, text_hash
+from nlp.copies import Copies, find_copies
 from nlp.drafting import choose
 from nlp.encoder import Encoder
 from nlp.errors import (
@@ -31,7 +34,7 @@ from nlp.errors import (
     TaggerError,
     UnreadableFileError,
 )
-from nlp.frequency import count_cells
+from nlp.frequency import count_cells, with_corrections
 from nlp.identity import Overrides, read_meta
 from nlp.index import VectorIndex
 from nlp.readers import is_candidate, members
@@ -55,6 +58,7 @@ from nlp.records import (
     Topic,
     TopicScore,
 )
+from nlp.recurrence import Account, Recurrences, Thread, log_odds, recurrences, trace
 from nlp.review import as_sample, key_of, path_of
 from nlp.review import choose as choose_unsure
 from nlp.search import (
@@ -82,6 +86,7 @@ if TYPE_CHECKING:
 _STORE, _INDEX, _LOCK = "library.sqlite", "index.faiss", "library.lock"
 _LOCK_SECONDS = 1800
 _LONGEST_QUERY = 2000
+_LONGEST_QUOTATION = 160
 _CHINESE = re.compile(r"[一-鿿]")
 # What a measure counts in a draft that is near to the problem by itself, but answered no problem like it; and one that is
 # about another topic.
@@ -111,6 +116,33 @@ class Info:
     encoder: str
     generation: int
     cards: tuple[ReportCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """What a summary of a library says.
+
+    Attributes:
+        reports: How many reports there are.
+        problems: How many problems they have.
+        topics: How often which topic is the problem.
+        subtopics: The same by subtopic.
+        by_year: By topic and year, where there are several years.
+        by_department: By topic and department, where there are several.
+        typical: For each topic that has problems, some that say what most say.
+        recurrences: What came back.
+        copies: What was copied.
+    """
+
+    reports: int
+    problems: int
+    topics: Frequency
+    subtopics: Frequency
+    by_year: Frequency | None
+    by_department: Frequency | None
+    typical: tuple[tuple[Topic, tuple[StoredPassage, ...]], ...]
+    recurrences: Recurrences
+    copies: Copies
 
 
 def _silent(_: Progress) -> None:
@@ -494,8 +526,150 @@ class Library:
             InvalidInputError: If a dimension or unit is not known.
         """
         filters = filters or Filters()
-        cells = self._store.cells(replace(filters, role=None, topic=None))
-        return count_cells(cells, by, unit, role, filters.topic)
+        with self._store.snapshot():
+            cells = self._store.cells(replace(filters, role=None, topic=None))
+            if unit == "finding":
+                cells = self._without_repeats(cells, role)
+            table = count_cells(cells, by, unit, role, filters.topic)
+            decided = {found.row for found in self._decided()}
+        return with_corrections(table, cells, role, filters.topic, self._analyst.held_out, decided)
+
+    def counted(self, *, role: Role = Role.PROBLEM, filters: Filters | None = None) -> list[StoredPassage]:
+        """Return the passages behind the counts of :meth:`frequency`, by topic, department and year."""
+        with self._store.snapshot():
+            rows = self._store.rows_passing(replace(filters or Filters(), role=role))
+            found = self._store.passages([] if rows is None else rows.tolist())
+        found.sort(key=lambda f: (f.tags.primary or "", f.passage.department or "", f.passage.year or 0, f.row))
+        return found
+
+    def _without_repeats(self, cells: Sequence[tuple[Any, ...]], role: Role) -> list[tuple[Any, ...]]:
+        """Return cells without the passages that nearly repeat another one of their report with the same role and topic."""
+        alike: dict[tuple[str, str | None], list[int]] = defaultdict(list)
+        for row, report, topic, *_ in (cell for cell in cells if cell[8] == role):
+            alike[report, topic].append(row)
+        gone: set[int] = set()
+        for rows in (rows for rows in alike.values() if len(rows) > 1):
+            texts = [found.passage.text for found in self._store.passages(rows)]
+            gone |= {rows[place] for _, *same in fold(texts, len(texts)) for place in same}
+        return [cell for cell in cells if cell[0] not in gone]
+
+    def _decided(self) -> list[StoredPassage]:
+        """Return the passages that people decided."""
+        known = self._store.corrections()
+        rows = self._store.rows_of_text([correction.text for correction in known.values()])
+        return [
+            found for found in self._store.passages(rows) if key_of(found.passage.text, path_of(found.passage)) in known
+        ]
+
+    def recur(self, *, filters: Filters | None = None, progress: Callable[[Progress], None] = _silent) -> Recurrences:
+        """Return the problems that departments report again in later years, with the measures promised in between.
+
+        Only departments with at least two years are compared, each with itself.
+
+        Args:
+            filters: What it is narrowed to; a topic narrows it to problems of which that is the primary one.
+            progress: Called before each department.
+        """
+        filters = filters or Filters()
+        with self._store.snapshot():
+            offices: dict[tuple[str, str | None], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+            asked = set()
+            cells = self._store.cells(replace(filters, role=None, topic=None))
+            for row, _, topic, department, region, _, year, _, role in cells:
+                if department is not None and year is not None:
+                    offices[department, region][year].append(row)
+                    if role == Role.PROBLEM and filters.topic in {None, topic}:
+                        asked.add(row)
+            several = [[years[year] for year in sorted(years)] for years in offices.values() if len(years) > 1]
+            found: list[tuple[list[list[StoredPassage]], list[Thread]]] = []
+            promised: dict[int, tuple[StoredPassage, ...]] = {}
+            for done, years in enumerate(several):
+                progress(Progress(done, len(several)))
+                problems, threads, answers = self._traced(years, asked)
+                found.append((problems, threads))
+                promised |= answers
+            progress(Progress(len(several), len(several)))
+        return recurrences(found, promised)
+
+    def _traced(
+        self, years: Sequence[Sequence[int]], asked: Container[int]
+    ) -> tuple[list[list[StoredPassage]], list[Thread], dict[int, tuple[StoredPassage, ...]]]:
+        """Return a department's problems of each year, their threads, and the measures that answer each."""
+        problems = [self._store.passages([row for row in rows if row in asked]) for rows in years]
+        answers = {p.row: tuple(measure for measure, _ in self._answers(p)) for own in problems for p in own}
+        accounts = [self._account(*own, answers) for own in zip(years, problems, strict=True)]
+        words = {word for account in accounts for own in account.words for word in own}
+        weights = self._store.word_weights(sorted(words))
+        scores = {
+            (before, after): log_odds(accounts[before], accounts[after], weights)
+            for before, after in combinations(range(len(accounts)), 2)
+        }
+        return problems, trace([len(own) for own in problems], scores), answers
+
+    def _account(
+        self,
+        rows: Sequence[int],
+        problems: Sequence[StoredPassage],
+        answers: Mapping[int, Sequence[StoredPassage]],
+    ) -> Account:
+        vectors = self._store.vectors_of(rows)
+        dims = self._analyst.encoder.dims
+
+        def stacked(keys: Iterable[int]) -> NDArray[np.float32]:
+            return np.array([vectors[key] for key in keys], dtype=np.float32).reshape(-1, dims)
+
+        mine = stacked(found.row for found in problems)
+        measures = (stacked(m.row for m in answers[found.row] if m.row in vectors) for found in problems)
+        return Account(
+            texts=tuple(found.passage.text for found in problems),
+            words=tuple(frozenset(search_words(found.passage.text)) for found in problems),
+            tags=tuple(found.tags for found in problems),
+            content=self._analyst.content(mine),
+            kinds=self._analyst.kinds(mine),
+            promises=tuple(map(self._analyst.content, measures)),
+            middle=self._analyst.content(stacked(rows)).mean(axis=0),
+        )
+
+    def copies(self, *, filters: Filters | None = None) -> Copies:
+        """Return the passages whose wording stood in an earlier report or in another department's; see :mod:`nlp.copies`."""
+        with self._store.snapshot():
+            rows = [int(cell[0]) for cell in self._store.cells(filters or Filters())]
+            return find_copies(self._store.passages(rows))
+
+    def brief(self, *, filters: Filters | None = None) -> Briefing:
+        """Return what a summary of the library says: counts, typical quotations, what came back and what was copied."""
+        filters = replace(filters or Filters(), role=None, topic=None)
+        years, departments = (
+            self.frequency((one,), unit="report", filters=filters).rows for one in ("year", "department")
+        )
+        with self._store.snapshot():
+            cells = self._store.cells(filters)
+            typical = tuple((topic, self._typical(topic, cells)) for topic in Topic)
+        return Briefing(
+            reports=len({cell[1] for cell in cells}),
+            problems=sum(cell[8] == Role.PROBLEM for cell in cells),
+            topics=self.frequency(("topic",), filters=filters),
+            subtopics=self.frequency(("subtopic",), filters=filters),
+            by_year=self.frequency(("topic", "year"), filters=filters) if len(years) > 1 else None,
+            by_department=self.frequency(("topic", "department"), filters=filters) if len(departments) > 1 else None,
+            typical=tuple((topic, found) for topic, found in typical if found),
+            recurrences=self.recur(filters=filters),
+            copies=self.copies(filters=filters),
+        )
+
+    def _typical(self, topic: Topic, cells: Sequence[tuple[Any, ...]], count: int = 3) -> tuple[StoredPassage, ...]:
+        """Return problems that say what most of a topic say, each of another department."""
+        rows = [cell[0] for cell in cells if cell[8] == Role.PROBLEM and cell[2] == topic]
+        if not rows:
+            return ()
+        vectors = self._store.vectors_of(rows)
+        every = np.array([vectors[row] for row in rows])
+        nearest = [rows[place] for place in np.argsort(-(every @ every.mean(axis=0)), kind="stable")]
+        found: dict[str | None, StoredPassage] = {}
+        for passage in self._store.passages(nearest[: 20 * count]):
+            if len(passage.passage.text) <= _LONGEST_QUOTATION:
+                found.setdefault(passage.passage.department, passage)
+        return tuple(found.values())[:count]
 
     def draft(
         self, problem: str, *, role: Role = Role.MEASURE, filters: Filters | None = None, top: int = 5

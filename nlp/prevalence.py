@@ -35,7 +35,7 @@ _LEAST_GROUPS = 40
 # Ibidem, 24,000 shares in cells of 2 to 500 passages: up to a width of 0.4 the corrected share is nearer to the truth than the
 # share among the labelled passages is, which looks at nothing (beyond, it is not, and from 0.6 on the intervals hold less than
 # they say). 0.3 leaves room for cells that differ less from each other than those did.
-_WIDEST = 0.3
+WIDEST = 0.3
 _HALVINGS = 40  # of [0, 1]: an end is exact to 1e-12
 
 
@@ -242,7 +242,7 @@ def estimate(
     low, high = around.with_chance(total).interval(share)
     count, count_low, count_high = (known[:, asked] + n_open * each for each in (part, least, most))
     seen = (known + observed)[:, asked]
-    return Prevalence(seen, count, count_low, count_high, share, low, high, high - low <= _WIDEST)
+    return Prevalence(seen, count, count_low, count_high, share, low, high, high - low <= WIDEST)
 
 
 def _check_cells(

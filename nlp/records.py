@@ -508,6 +508,25 @@ class IngestResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Corrected:
+    """A count and a share with the errors of the tagger taken out, each with a 95 % interval; see :mod:`nlp.prevalence`.
+
+    Attributes:
+        count: How many there really are among these very passages.
+        share: Of the passages of the role in this cell; ``None`` where topics are not told apart.
+        enough: Whether there are enough passages for the share to say something.
+    """
+
+    count: float
+    count_low: float
+    count_high: float
+    share: float | None
+    low: float | None
+    high: float | None
+    enough: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FrequencyRow:
     """One cell of a frequency table.
 
@@ -518,6 +537,10 @@ class FrequencyRow:
         share: Of all passages (or reports) counted, how many are in this cell.
         low: Lower end of the 95 % interval of the share.
         high: Upper end.
+        rank: From 1, by what is counted; equals share a rank.
+        change: What is counted less what was counted the year before; ``None`` where years are not told apart, or where there
+            is nothing of the year before.
+        corrected: The same without the tagger's errors; ``None`` where that is not known.
     """
 
     values: tuple[str | int | None, ...]
@@ -526,6 +549,9 @@ class FrequencyRow:
     share: float
     low: float
     high: float
+    rank: int
+    change: int | None = None
+    corrected: Corrected | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -618,6 +618,16 @@ class Store:
                 found[key] = np.frombuffer(blob, dtype="<f4")
         return found
 
+    def vectors_of(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """Return the vectors of passages, by key."""
+        found: dict[int, NDArray[np.float32]] = {}
+        for begin in range(0, len(rows), _CHUNK):
+            chunk = [int(row) for row in rows[begin : begin + _CHUNK]]
+            sql = f"SELECT p.row, v.vector FROM passages p JOIN vectors v ON v.hash = p.vector WHERE p.row IN ({','.join('?' * len(chunk))})"  # noqa: S608  only question marks
+            for row, blob in self._db.execute(sql, chunk):
+                found[row] = np.frombuffer(blob, dtype="<f4")
+        return found
+
     def all_vectors(self, dims: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return keys and vectors of all passages.
 
@@ -673,8 +683,12 @@ class Store:
 
     def _counts(self, words: Sequence[str]) -> dict[str, int]:
         """Return in how many passages each word stands, for those that stand in any."""
-        marks = ",".join("?" * len(words))
-        return dict(self._db.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})", list(words)))  # noqa: S608  only question marks
+        found: dict[str, int] = {}
+        for begin in range(0, len(words), _CHUNK):
+            chunk = list(words[begin : begin + _CHUNK])
+            marks = ",".join("?" * len(chunk))
+            found.update(self._db.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})", chunk))  # noqa: S608  only question marks
+        return found
 
     def known_words(self, words: Sequence[str]) -> set[str]:
         """Return those of some words that stand in any passage."""
@@ -729,15 +743,17 @@ class Store:
         return [int(row[0]) for row in self._db.execute(sql, (text, *values, limit))]
 
     def cells(self, filters: Filters) -> list[tuple[Any, ...]]:
-        """Return, for each passage that passes: key, report unit, topic, department, region, level, year, kind, role.
+        """Return what is counted of each passage that passes.
 
-        The report unit is a report's department and year: one for most reports, many in a ledger.
+        In this order: key, report unit, topic, department, region, level, year, kind, role, subtopic, and whether a ledger
+        gives the role. The report unit is a report's department and year: one for most reports, many in a ledger.
         """
         where, values = _where(filters)
         sql = (
             "SELECT p.row, p.report || '/' || coalesce(p.department, '') || '/' || coalesce(p.year, ''), "  # noqa: S608  from our own words
-            "p.topic, p.department, coalesce(p.county, p.city, p.province), p.level, p.year, p.kind, p.role "
-            f"FROM passages p {'WHERE ' + where if where else ''} ORDER BY p.row"
+            "p.topic, p.department, coalesce(p.county, p.city, p.province), p.level, p.year, p.kind, p.role, t.subtopic, "
+            "p.given_role IS NOT NULL FROM passages p LEFT JOIN topics t ON t.passage = p.row AND t.label = p.topic "
+            f"{'WHERE ' + where if where else ''} ORDER BY p.row"
         )
         return self._db.execute(sql, values).fetchall()
 

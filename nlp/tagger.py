@@ -78,12 +78,17 @@ class HeldOut:
     """What the tagger said of labelled passages when it had not seen their groups: calibrated probabilities.
 
     Shapes:
-        ``roles`` is ``(n, 6)``, ``topics`` ``(n, 6)`` and ``subtopics`` ``(n, n_subtopics)``, in the order of the samples.
+        ``roles`` is ``(n, 6)``, ``topics`` ``(n, 6)`` and ``subtopics`` ``(n, n_subtopics)``, in the order of the samples;
+        ``labels`` is ``(n, 3)``.
+
+    Attributes:
+        labels: What is right: the place of the role, of the topic (-1 where there is none), and the number of the group.
     """
 
     roles: Matrix
     topics: Matrix
     subtopics: Matrix
+    labels: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int32))
 
 
 @dataclass(slots=True)
@@ -283,7 +288,7 @@ class Tagger:
             "subtopics": self.subtopics,
         }
         halves = {name: getattr(held, name).astype(np.float16) for name in ("roles", "topics", "subtopics")}
-        _write(folder / _FILES[2], safetensors.numpy.save(halves))
+        _write(folder / _FILES[2], safetensors.numpy.save({**halves, "labels": held.labels}))
         _write(folder / _FILES[0], safetensors.numpy.save(arrays))
         _write(folder / _FILES[1], json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":")).encode())
         self.manifest = {
@@ -328,7 +333,8 @@ def load_held_out(folder: Path) -> HeldOut:
     """
     try:
         arrays = safetensors.numpy.load_file(folder / _FILES[2])
-        return HeldOut(*(arrays[name].astype(np.float32) for name in ("roles", "topics", "subtopics")))
+        roles, topics, subtopics = (arrays[name].astype(np.float32) for name in ("roles", "topics", "subtopics"))
+        return HeldOut(roles, topics, subtopics, arrays["labels"])
     except (OSError, KeyError, safetensors.SafetensorError) as error:
         raise TaggerError(f"读不出 {folder / _FILES[2]}：{error}；请运行 jixiao train 重新训练") from error
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from nlp.analyst import TaggedReport
 from nlp.checks import check_report
+from nlp.copies import Copies
 from nlp.drafting import with_slots
 from nlp.evaluation import Score, SetScores, Verdict
 from nlp.figures import Figure, find_figures
@@ -27,6 +28,7 @@ from nlp.records import (
     Suggestion,
     Tags,
 )
+from nlp.recurrence import Recurrences
 from nlp.search import differences
 from nlp.tagger import Evidence
 from nlp.taxonomy import parse_topic, subtopic_name, topic_name
@@ -196,8 +198,8 @@ def frequency_view(table: Frequency) -> Json:
         cell: Json = {}
         for dimension, value in zip(table.by, row.values, strict=True):
             cell[dimension] = value
-            if dimension == "topic":
-                cell["topic_name"] = shown(dimension, value)
+            if dimension in {"topic", "subtopic"}:
+                cell[f"{dimension}_name"] = shown(dimension, value)
         rows.append(
             {
                 **cell,
@@ -206,19 +208,75 @@ def frequency_view(table: Frequency) -> Json:
                 "share": round(row.share, 4),
                 "low": round(row.low, 4),
                 "high": round(row.high, 4),
+                "rank": row.rank,
+                "change": row.change,
+                "corrected": asdict(row.corrected) if row.corrected else None,
             }
         )
     return {"by": list(table.by), "unit": table.unit, "rows": rows, "total": table.total}
 
 
+def recurrences_view(found: Recurrences) -> Json:
+    """Return the problems that came back, and those that did not."""
+    return {
+        "compared": found.compared,
+        "returned": found.returned,
+        "recurring": [
+            {
+                "department": chain.problems[0].passage.department,
+                "years": [problem.passage.year for problem in chain.problems],
+                "topic": chain.problems[-1].tags.primary,
+                "subtopic": chain.problems[-1].tags.topics[0].subtopic if chain.problems[-1].tags.topics else None,
+                "score": chain.score,
+                "problems": [stored_view(problem) for problem in chain.problems],
+                "measures": [
+                    {**stored_view(measure), "answers": problem.passage.id}
+                    for problem, measures in zip(chain.problems, chain.promised, strict=False)
+                    for measure in measures
+                ],
+            }
+            for chain in found.chains
+        ],
+        "vanished": [stored_view(problem) for problem in found.vanished],
+    }
+
+
+def copies_view(found: Copies) -> Json:
+    """Return copied passages with their originals, and how much of each report is copied."""
+    return {
+        "copied": [
+            {
+                **stored_view(pair.passage),
+                "original": stored_view(pair.original),
+                "likeness": pair.likeness,
+                "wording": pair.wording,
+                "own": pair.is_own,
+            }
+            for pair in found.pairs
+        ],
+        "shares": [
+            {
+                "report": card_view(item.report),
+                "characters": item.characters,
+                "own": item.own,
+                "others": item.others,
+                "share": round(item.share, 4),
+            }
+            for item in found.shares
+        ],
+    }
+
+
 def shown(dimension: str, value: str | int | None) -> str:
     """Return a dimension's value as a person reads it.
 
-    >>> shown("topic", "indicators"), shown("year", None)
-    ('绩效指标', '（未知）')
+    >>> shown("topic", "indicators"), shown("subtopic", "vague_indicators"), shown("year", None)
+    ('绩效指标', '指标笼统缺量化', '（未知）')
     """
     if value is None:
         return "（未知）"
+    if dimension == "subtopic":
+        return subtopic_name(str(value))
     return topic_name(parse_topic(str(value))) if dimension == "topic" else str(value)
 
 

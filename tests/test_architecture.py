@@ -60,12 +60,14 @@ ROOMS = (
     "prevalence",
     "frequency",
     "copies",
+    "recurrence",
     "checks",
     "drafting",
     "library",
     "views",
     "exports",
     "charts",
+    "briefing",
     "console",
     "cli",
 )
@@ -75,7 +77,7 @@ OWNERS: dict[str, frozenset[str]] = {
     library: frozenset(rooms.split())
     for library, rooms in {
         "datasketch": "copies",
-        "docx": "exports",
+        "docx": "briefing exports",
         "faiss": "index",
         "filelock": "library encoder",
         "huggingface_hub": "encoder",
@@ -89,7 +91,7 @@ OWNERS: dict[str, frozenset[str]] = {
         "pypdfium2": "readers.pdf",
         "rich": "console",
         "safetensors": "adapter encoder tagger",
-        "scipy": "tagger learning linker",
+        "scipy": "tagger learning linker recurrence",
         "sentence_transformers": "encoder",
         "sklearn": "adapter corpus evaluation learning tagger",
         "sqlite3": "store",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _table(by: tuple[str, ...], *cells: tuple[tuple[str | int | None, ...], int]) -> Frequency:
     total = sum(count for _, count in cells)
-    rows = tuple(FrequencyRow(key, count, count, count / total, 0.0, 1.0) for key, count in cells)
+    rows = tuple(FrequencyRow(key, count, count, count / total, 0.0, 1.0, 1) for key, count in cells)
     return Frequency(by, "passage", rows, total)
 
 

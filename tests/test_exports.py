@@ -10,9 +10,11 @@ import pytest
 from openpyxl import load_workbook
 
 from nlp import taxonomy
+from nlp.copies import CopiedShare, Copies, Copy, Wording
 from nlp.errors import InvalidInputError
-from nlp.exports import write_csv, write_draft, write_review, write_xlsx
+from nlp.exports import write_csv, write_draft, write_recurrences, write_review, write_xlsx
 from nlp.records import (
+    Corrected,
     Frequency,
     FrequencyRow,
     Identity,
@@ -27,6 +29,7 @@ from nlp.records import (
     Topic,
     TopicScore,
 )
+from nlp.recurrence import Chain, Recurrences
 from nlp.review import read_decisions
 
 if TYPE_CHECKING:
@@ -37,12 +40,27 @@ TABLE = Frequency(
     ("department", "topic"),
     "passage",
     (
-        FrequencyRow((HOSTILE, "indicators"), 3, 2, 0.75, 0.3, 0.95),
-        FrequencyRow((None, "other"), 1, 1, 0.25, 0.05, 0.7),
+        FrequencyRow(
+            (HOSTILE, "indicators"), 3, 2, 0.75, 0.3, 0.95, 1, 2, Corrected(2.5, 1.5, 3.5, 0.7, 0.6, 0.8, enough=True)
+        ),
+        FrequencyRow(
+            (None, "other"), 1, 1, 0.25, 0.05, 0.7, 2, None, Corrected(0.8, 0.0, 2.0, 0.2, 0.0, 0.6, enough=False)
+        ),
     ),
     4,
 )
-HEAD = ["部门", "主题", "条数", "报告数", "占比", "占比下限（95%）", "占比上限（95%）"]
+HEAD = [
+    *("部门", "主题", "排名", "条数", "报告数", "较上年", "占比", "占比下限（95%）", "占比上限（95%）"),
+    *(
+        "修正条数",
+        "修正条数下限（95%）",
+        "修正条数上限（95%）",
+        "修正占比",
+        "修正占比下限（95%）",
+        "修正占比上限（95%）",
+        "说明",
+    ),
+]
 
 
 def test_csv_opens_in_excel_as_chinese_and_runs_nothing(tmp_path: Path) -> None:
@@ -52,23 +70,63 @@ def test_csv_opens_in_excel_as_chinese_and_runs_nothing(tmp_path: Path) -> None:
     rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
     assert rows == [
         HEAD,
-        [f"'{HOSTILE}", "绩效指标", "3", "2", "0.7500", "0.3000", "0.9500"],
-        ["（未知）", "其他", "1", "1", "0.2500", "0.0500", "0.7000"],
+        [
+            f"'{HOSTILE}",
+            "绩效指标",
+            *["1", "3", "2", "2", "0.75", "0.3", "0.95", "2.5", "1.5", "3.5", "0.7", "0.6", "0.8"],
+            "",
+        ],
+        [
+            *["（未知）", "其他", "2", "1", "1"],
+            "",
+            *["0.25", "0.05", "0.7", "0.8", "0.0", "2.0", "0.2", "0.0", "0.6"],
+            "条目太少，占比不足为据",
+        ],
     ]
 
 
 def test_xlsx_keeps_numbers_as_numbers_and_text_as_text(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
-    write_xlsx(TABLE, path)
-    sheet = load_workbook(path)["频次"]
+    write_xlsx(TABLE, [_quoted(HOSTILE)], path)
+    book = load_workbook(path)
+    sheet = book["频次"]
     assert [cell.value for cell in sheet[1]] == HEAD
     assert sheet["A2"].value == HOSTILE
     assert sheet["A2"].data_type == "s"
-    assert (sheet["C2"].value, sheet["E2"].value, sheet["E2"].number_format) == (3, 0.75, "0.0%")
-    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:G3")
+    assert (sheet["D2"].value, sheet["G2"].value, sheet["G2"].number_format) == (3, 0.75, "0.0%")
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:P3")
+    assert [sheet.cell(row, 16).value for row in (2, 3)] == [None, "条目太少，占比不足为据"]
+    sources = {head.value: cell for head, cell in zip(book["出处"][1], book["出处"][2], strict=True)}
+    assert (sources["原文"].value, sources["原文"].data_type, sources["年度"].value) == (HOSTILE, "s", 2024)
+    notes = "".join(str(row[0].value) for row in book["方法"].iter_rows())
+    assert "威尔逊" in notes
+    assert "扣除了标注模型的误差" in notes
 
 
-@pytest.mark.parametrize("write", [write_csv, write_xlsx])
+def _quoted(text: str) -> StoredPassage:
+    identity = Identity("青禾县教育局自评报告", "青禾县教育局", Region(county="青禾县"), None, 2024)
+    card = ReportCard("a" * 16, identity, Source("a.txt", "0" * 64, "txt"))
+    tags = Tags(Role.PROBLEM, 0.9, Topic.INDICATORS, (TopicScore(Topic.INDICATORS, 0.9, "vague_indicators"),))
+    return StoredPassage(1, Passage("p", text, 0, len(text), department="青禾县教育局", year=2024), tags, card)
+
+
+def test_what_came_back_and_what_was_copied_is_a_workbook(tmp_path: Path) -> None:
+    old, new, promise = _quoted("指标笼统。"), _quoted(HOSTILE), _quoted("今后细化指标。")
+    found = Recurrences((Chain((old, new), ((promise,),), 0.8),), (old,), 3)
+    pair = Copy(new, old, 0.9, Wording.NEAR)
+    copies = Copies((pair,), (CopiedShare(new.report, 100, 20, 5),))
+    path = tmp_path / "recur.xlsx"
+    write_recurrences(found, copies, path)
+    book = load_workbook(path)
+    again = [[cell.value for cell in row] for row in book["屡次出现"].iter_rows(min_row=2)]
+    assert [row[-2:] for row in again] == [["指标笼统。", "今后细化指标。"], [HOSTILE, None]]
+    assert book["屡次出现"]["H3"].data_type == "s"
+    assert book["不再出现"]["E2"].value == "指标笼统。"
+    assert [cell.value for cell in book["照抄段落"][2]][4:7] == [HOSTILE, 0.9, "几乎相同"]
+    assert book["照抄占比"]["G2"].value == 0.25
+
+
+@pytest.mark.parametrize("write", [write_csv, lambda table, path: write_xlsx(table, [], path)])
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path, write: object) -> None:
     assert callable(write)
     with pytest.raises(InvalidInputError, match="写不进文件"):

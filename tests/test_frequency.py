@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nlp.errors import InvalidInputError
-from nlp.frequency import count_cells, wilson
+from nlp.frequency import count_cells, wilson, with_corrections
 from nlp.records import Role, Topic
+from nlp.tagger import ROLES, TOPICS, HeldOut
 
 P, M, B = Role.PROBLEM, Role.MEASURE, Role.BACKGROUND
 EXECUTION, INDICATORS, CONTROL = Topic.BUDGET_EXECUTION, Topic.INDICATORS, Topic.INTERNAL_CONTROL
 
 
 def _cell(row: int, report: str, topic: Topic | None, role: Role, department: str | None, year: int | None) -> Any:
-    return (row, report, topic, department, "青禾县", "县", year, "部门整体支出", role)
+    subtopic = {EXECUTION: "slow_spending", INDICATORS: "vague_indicators"}.get(topic) if topic else None
+    return (row, report, topic, department, "青禾县", "县", year, "部门整体支出", role, subtopic, False)
 
 
 # Three reports: r1 (2023) has four problems, r2 (2024) two, r3 (2024) none.
@@ -102,6 +105,102 @@ def test_the_interval_against_published_values() -> None:
 def test_dimensions_that_are_not_there(by: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInputError, match="--by"):
         count_cells(CELLS, by, "passage", P)
+
+
+def test_subtopics_are_told_apart_and_what_has_none_is_unknown() -> None:
+    assert _rows(("subtopic",)) == {
+        ("slow_spending",): (3, 2, 0.5),
+        (None,): (2, 2, 0.3333),
+        ("vague_indicators",): (1, 1, 0.1667),
+    }
+
+
+def test_ranks_are_shared_and_years_compared_where_there_is_one_before() -> None:
+    table = count_cells(CELLS, ("topic", "year"), "passage", P)
+    told = {row.values: (row.rank, row.change) for row in table.rows}
+    assert told == {
+        (EXECUTION, 2023): (1, None),
+        (CONTROL, 2023): (2, None),
+        (INDICATORS, 2023): (2, None),
+        (EXECUTION, 2024): (2, -1),
+        (CONTROL, 2024): (2, 0),
+    }
+    by_year = {row.values: row.change for row in count_cells(CELLS, ("year",), "report", P).rows}
+    assert by_year == {(2023,): None, (2024,): 0}  # one report with a problem in each
+
+
+# ---------------------------------------------------------------------------------------------------- without the tagger's errors
+
+
+def _labelled(missed: float, invented: float, seed: int = 0) -> HeldOut:
+    """What a tagger says that misses some problems and invents some: 60 groups with ten passages of each class."""
+    chance = np.random.default_rng(seed)
+    topics = np.tile(np.repeat(np.arange(7), 10), 60)  # 6: background
+    groups = np.repeat(np.arange(60), 70)
+    problem, background = ROLES.index(P), ROLES.index(B)
+    right = np.where(topics < 6, problem, background)
+    luck = chance.random(len(topics))
+    told = np.where((topics < 6) & (luck < missed), background, right)
+    told = np.where((topics == 6) & (luck < invented), problem, told)
+    said = np.where(topics == 6, TOPICS.index(EXECUTION), topics)
+    labels = np.stack([right, np.where(topics < 6, topics, -1), groups], axis=1).astype(np.int32)
+    eye = np.eye(6, dtype=np.float32)
+    return HeldOut(eye[told], eye[said], np.zeros((len(topics), 0), np.float32), labels)
+
+
+def _corpus(problems: int, others: int, given: bool = False) -> list[Any]:
+    cells = [_cell(i, f"r{i % 40}", EXECUTION, P, "教育局", 2024) for i in range(problems)]
+    cells += [_cell(problems + i, f"r{i % 40}", None, B, "教育局", 2024) for i in range(others)]
+    return [(*cell[:-1], given) for cell in cells]
+
+
+def _corrected(cells: list[Any], held: HeldOut, by: tuple[str, ...] = ("topic",), decided: tuple[int, ...] = ()) -> Any:
+    table = count_cells(cells, by, "passage", P)
+    return with_corrections(table, cells, P, None, held, decided).rows[0].corrected
+
+
+def test_a_tagger_that_misses_a_fifth_is_corrected_for() -> None:
+    found = _corrected(_corpus(400, 600), _labelled(missed=0.2, invented=0.0))
+    assert found.count == pytest.approx(500, rel=0.05)
+    assert found.count_low < found.count < found.count_high
+    assert found.share == pytest.approx(1.0, abs=0.02)
+    assert found.enough
+
+
+def test_a_tagger_that_invents_is_corrected_for_with_and_without_topics() -> None:
+    cells, held = _corpus(400, 600), _labelled(missed=0.0, invented=0.3)
+    assert _corrected(cells, held).count == pytest.approx((400 - 1000 * 0.3) / 0.7, rel=0.2)
+    found = _corrected(cells, held, by=("department",))
+    assert found.count == pytest.approx((400 - 1000 * 0.3) / 0.7, rel=0.2)
+    assert found.share is None
+
+
+def test_what_people_decided_and_what_a_ledger_gives_is_certain() -> None:
+    held = _labelled(missed=0.2, invented=0.2)
+    cells = _corpus(50, 50)
+    found = _corrected(cells, held, decided=tuple(range(100)))
+    assert (found.count, found.count_low, found.count_high) == (50, 50, 50)
+    found = _corrected(_corpus(50, 0, given=True), held, by=("department",))
+    assert (found.count, found.count_low, found.count_high) == (50, 50, 50)
+    both = [*_corpus(400, 600), *[(1000 + i, *cell[1:]) for i, cell in enumerate(_corpus(50, 0, given=True))]]
+    alone = _corrected(_corpus(400, 600), held)
+    assert _corrected(both, held).count == pytest.approx(alone.count + 50, abs=0.5)
+
+
+def test_nothing_is_corrected_where_nothing_is_known_of_the_errors() -> None:
+    few = _labelled(0.1, 0.1)
+    keep = few.labels[:, 2] < 30
+    few = HeldOut(few.roles[keep], few.topics[keep], few.subtopics[keep], few.labels[keep])
+    assert _corrected(_corpus(40, 60), few) is None
+    cells, held = _corpus(40, 60), _labelled(0.1, 0.1)
+    for by, unit in ((("topic",), "report"), (("subtopic",), "passage")):
+        table = count_cells(cells, by, unit, P)
+        assert with_corrections(table, cells, P, None, held, ()) == table
+
+
+def test_a_few_passages_say_nothing_of_a_share() -> None:
+    cells = [_cell(i, f"r{i}", topic, P, "教育局", 2024) for i, topic in enumerate([EXECUTION, INDICATORS, CONTROL])]
+    assert not _corrected(cells, _labelled(0.1, 0.1)).enough
 
 
 def test_units_that_are_not_there() -> None:
