@@ -15,19 +15,18 @@ from numpy.typing import NDArray
 
 from nlp.errors import InvalidInputError
 from nlp.prevalence import WIDEST, Prevalence, estimate, measure
-from nlp.records import Corrected, Frequency, FrequencyRow, Role, Topic
+from nlp.records import Cell, Corrected, Frequency, FrequencyRow, Role, Topic
 from nlp.tagger import ROLES, TOPICS, HeldOut
 
 DIMENSIONS = ("topic", "subtopic", "department", "region", "level", "year", "kind")
 UNITS = ("passage", "finding", "report")
-_COLUMNS = ("row", "report", "topic", "department", "region", "level", "year", "kind", "role", "subtopic", "given")
 _TOPICAL = {"topic", "subtopic"}
 _Z = 1.959964  # 97.5 % point of the normal distribution: a 95 % interval
 _MOST_DIMENSIONS = 2
 
 
 def count_cells(
-    cells: Sequence[Sequence[Any]], by: Sequence[str], unit: str, role: Role, topic: Topic | None = None
+    cells: Sequence[Cell], by: Sequence[str], unit: str, role: Role, topic: Topic | None = None
 ) -> Frequency:
     """Return the frequency table of passages of a role.
 
@@ -36,8 +35,7 @@ def count_cells(
     how common the topic is there; else of all of the library that was let through.
 
     Args:
-        cells: One tuple a passage, of all roles: key, report unit, topic, department, region, level, year, kind, role, subtopic,
-            and whether a ledger gives the role.
+        cells: One a passage, of all roles.
         by: One or two of ``DIMENSIONS``.
         unit: ``passage``, ``finding`` (the same, of cells without the passages that repeat another of their report), or
             ``report``: a report counts once in a cell however often it says it.
@@ -48,7 +46,7 @@ def count_cells(
         InvalidInputError: If a dimension or unit is not known.
     """
     _check(by, unit)
-    everything = pd.DataFrame(list(cells), columns=list(_COLUMNS))
+    everything = pd.DataFrame(list(cells), columns=list(Cell._fields))
     of_role = everything[everything["role"] == role]
     counted = of_role if topic is None else of_role[of_role["topic"] == topic]
     base, measure = (everything, "report") if unit == "report" else (of_role, "row")
@@ -133,7 +131,7 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 
 def with_corrections(
     table: Frequency,
-    cells: Sequence[Sequence[Any]],
+    cells: Sequence[Cell],
     role: Role,
     topic: Topic | None,
     held: HeldOut,
@@ -158,7 +156,7 @@ def with_corrections(
     """
     if table.unit == "report" or "subtopic" in table.by or not len(held.labels) or not cells:
         return table
-    frame = pd.DataFrame(list(cells), columns=list(_COLUMNS))
+    frame = pd.DataFrame(list(cells), columns=list(Cell._fields))
     others = [dimension for dimension in table.by if dimension != "topic"]
     keys = dict[tuple[str | int | None, ...], int]()
     where = np.zeros(len(frame), dtype=np.int64)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -41,6 +41,7 @@ from nlp.readers import is_candidate, members
 from nlp.reading import read_report, report_id
 from nlp.records import (
     Among,
+    Cell,
     Correction,
     Failure,
     Filters,
@@ -542,16 +543,17 @@ class Library:
         found.sort(key=lambda f: (f.tags.primary or "", f.passage.department or "", f.passage.year or 0, f.row))
         return found
 
-    def _without_repeats(self, cells: Sequence[tuple[Any, ...]], role: Role) -> list[tuple[Any, ...]]:
+    def _without_repeats(self, cells: Sequence[Cell], role: Role) -> list[Cell]:
         """Return cells without the passages that nearly repeat another one of their report with the same role and topic."""
         alike: dict[tuple[str, str | None], list[int]] = defaultdict(list)
-        for row, report, topic, *_ in (cell for cell in cells if cell[8] == role):
-            alike[report, topic].append(row)
+        for cell in cells:
+            if cell.role == role:
+                alike[cell.report, cell.topic].append(cell.row)
         gone: set[int] = set()
         for rows in (rows for rows in alike.values() if len(rows) > 1):
             texts = [found.passage.text for found in self._store.passages(rows)]
             gone |= {rows[place] for _, *same in fold(texts, len(texts)) for place in same}
-        return [cell for cell in cells if cell[0] not in gone]
+        return [cell for cell in cells if cell.row not in gone]
 
     def _decided(self) -> list[StoredPassage]:
         """Return the passages that people decided."""
@@ -575,11 +577,11 @@ class Library:
             offices: dict[tuple[str, str | None], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
             asked = set()
             cells = self._store.cells(replace(filters, role=None, topic=None))
-            for row, _, topic, department, region, _, year, _, role in cells:
-                if department is not None and year is not None:
-                    offices[department, region][year].append(row)
-                    if role == Role.PROBLEM and filters.topic in {None, topic}:
-                        asked.add(row)
+            for cell in cells:
+                if cell.department is not None and cell.year is not None:
+                    offices[cell.department, cell.region][cell.year].append(cell.row)
+                    if cell.role == Role.PROBLEM and filters.topic in {None, cell.topic}:
+                        asked.add(cell.row)
             several = [[years[year] for year in sorted(years)] for years in offices.values() if len(years) > 1]
             found: list[tuple[list[list[StoredPassage]], list[Thread]]] = []
             promised: dict[int, tuple[StoredPassage, ...]] = {}
@@ -633,7 +635,7 @@ class Library:
     def copies(self, *, filters: Filters | None = None) -> Copies:
         """Return the passages whose wording stood in an earlier report or in another department's; see :mod:`nlp.copies`."""
         with self._store.snapshot():
-            rows = [int(cell[0]) for cell in self._store.cells(filters or Filters())]
+            rows = [cell.row for cell in self._store.cells(filters or Filters())]
             return find_copies(self._store.passages(rows))
 
     def brief(self, *, filters: Filters | None = None) -> Briefing:
@@ -646,8 +648,8 @@ class Library:
             cells = self._store.cells(filters)
             typical = tuple((topic, self._typical(topic, cells)) for topic in Topic)
         return Briefing(
-            reports=len({cell[1] for cell in cells}),
-            problems=sum(cell[8] == Role.PROBLEM for cell in cells),
+            reports=len({cell.report for cell in cells}),
+            problems=sum(cell.role == Role.PROBLEM for cell in cells),
             topics=self.frequency(("topic",), filters=filters),
             subtopics=self.frequency(("subtopic",), filters=filters),
             by_year=self.frequency(("topic", "year"), filters=filters) if len(years) > 1 else None,
@@ -657,9 +659,9 @@ class Library:
             copies=self.copies(filters=filters),
         )
 
-    def _typical(self, topic: Topic, cells: Sequence[tuple[Any, ...]], count: int = 3) -> tuple[StoredPassage, ...]:
+    def _typical(self, topic: Topic, cells: Sequence[Cell], count: int = 3) -> tuple[StoredPassage, ...]:
         """Return problems that say what most of a topic say, each of another department."""
-        rows = [cell[0] for cell in cells if cell[8] == Role.PROBLEM and cell[2] == topic]
+        rows = [cell.row for cell in cells if cell.role == Role.PROBLEM and cell.topic == topic]
         if not rows:
             return ()
         vectors = self._store.vectors_of(rows)
@@ -772,7 +774,7 @@ class Library:
     def review(self, *, filters: Filters | None = None, count: int = 100) -> list[StoredPassage]:
         """Return the passages that are most worth a person's judgement and have none yet."""
         with self._store.snapshot():
-            rows = [int(cell[0]) for cell in self._store.cells(filters or Filters())]
+            rows = [cell.row for cell in self._store.cells(filters or Filters())]
             known = self._store.corrections()
             found = self._store.passages(rows)
         return choose_unsure([f for f in found if key_of(f.passage.text, path_of(f.passage)) not in known], count)

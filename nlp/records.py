@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Role(StrEnum):
@@ -505,6 +506,29 @@ class IngestResult:
     reports: int
     passages: int
     seconds: float
+
+
+class Cell(NamedTuple):
+    """What is counted of a passage: there are many, and they go into a table as they are.
+
+    Attributes:
+        row: The passage's key.
+        report: What counts as its report: the report's department and year, of which a ledger has many.
+        region: The narrowest that is known.
+        given: Whether a ledger gives the role.
+    """
+
+    row: int
+    report: str
+    topic: str | None
+    department: str | None
+    region: str | None
+    level: str | None
+    year: int | None
+    kind: str | None
+    role: str
+    subtopic: str | None
+    given: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from nlp.errors import LibraryError, NotFoundError
 from nlp.records import (
+    Cell,
     Correction,
     Filters,
     Identity,
@@ -742,12 +743,8 @@ class Store:
         )
         return [int(row[0]) for row in self._db.execute(sql, (text, *values, limit))]
 
-    def cells(self, filters: Filters) -> list[tuple[Any, ...]]:
-        """Return what is counted of each passage that passes.
-
-        In this order: key, report unit, topic, department, region, level, year, kind, role, subtopic, and whether a ledger
-        gives the role. The report unit is a report's department and year: one for most reports, many in a ledger.
-        """
+    def cells(self, filters: Filters) -> list[Cell]:
+        """Return what is counted of each passage that passes."""
         where, values = _where(filters)
         sql = (
             "SELECT p.row, p.report || '/' || coalesce(p.department, '') || '/' || coalesce(p.year, ''), "  # noqa: S608  from our own words
@@ -755,7 +752,7 @@ class Store:
             "p.given_role IS NOT NULL FROM passages p LEFT JOIN topics t ON t.passage = p.row AND t.label = p.topic "
             f"{'WHERE ' + where if where else ''} ORDER BY p.row"
         )
-        return self._db.execute(sql, values).fetchall()
+        return [Cell(*values) for values in self._db.execute(sql, values)]
 
     def integrity(self) -> list[str]:
         """Return what is wrong with the file, in Chinese; empty where it is sound."""

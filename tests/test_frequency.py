@@ -9,7 +9,7 @@ import pytest
 
 from nlp.errors import InvalidInputError
 from nlp.frequency import count_cells, wilson, with_corrections
-from nlp.records import Role, Topic
+from nlp.records import Cell, Role, Topic
 from nlp.tagger import ROLES, TOPICS, HeldOut
 
 P, M, B = Role.PROBLEM, Role.MEASURE, Role.BACKGROUND
@@ -18,7 +18,7 @@ EXECUTION, INDICATORS, CONTROL = Topic.BUDGET_EXECUTION, Topic.INDICATORS, Topic
 
 def _cell(row: int, report: str, topic: Topic | None, role: Role, department: str | None, year: int | None) -> Any:
     subtopic = {EXECUTION: "slow_spending", INDICATORS: "vague_indicators"}.get(topic) if topic else None
-    return (row, report, topic, department, "青禾县", "县", year, "部门整体支出", role, subtopic, False)
+    return Cell(row, report, topic, department, "青禾县", "县", year, "部门整体支出", role, subtopic, given=False)
 
 
 # Three reports: r1 (2023) has four problems, r2 (2024) two, r3 (2024) none.
@@ -151,7 +151,7 @@ def _labelled(missed: float, invented: float, seed: int = 0) -> HeldOut:
 def _corpus(problems: int, others: int, given: bool = False) -> list[Any]:
     cells = [_cell(i, f"r{i % 40}", EXECUTION, P, "教育局", 2024) for i in range(problems)]
     cells += [_cell(problems + i, f"r{i % 40}", None, B, "教育局", 2024) for i in range(others)]
-    return [(*cell[:-1], given) for cell in cells]
+    return [cell._replace(given=given) for cell in cells]
 
 
 def _corrected(cells: list[Any], held: HeldOut, by: tuple[str, ...] = ("topic",), decided: tuple[int, ...] = ()) -> Any:
@@ -182,7 +182,7 @@ def test_what_people_decided_and_what_a_ledger_gives_is_certain() -> None:
     assert (found.count, found.count_low, found.count_high) == (50, 50, 50)
     found = _corrected(_corpus(50, 0, given=True), held, by=("department",))
     assert (found.count, found.count_low, found.count_high) == (50, 50, 50)
-    both = [*_corpus(400, 600), *[(1000 + i, *cell[1:]) for i, cell in enumerate(_corpus(50, 0, given=True))]]
+    both = [*_corpus(400, 600), *[cell._replace(row=1000 + i) for i, cell in enumerate(_corpus(50, 0, given=True))]]
     alone = _corrected(_corpus(400, 600), held)
     assert _corrected(both, held).count == pytest.approx(alone.count + 50, abs=0.5)
 
