@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: setup demo test check docs bench bench-tagger bench-search bench-links bench-scale clean
+.PHONY: setup demo test check docs bench bench-tagger bench-search bench-links bench-scale bench-recurrence clean
 
 setup: $(VENV)/.ready
 
@@ -51,6 +51,9 @@ bench-links: setup
 
 bench-scale: setup
 	$(BIN)/python benchmarks/scale.py
+
+bench-recurrence: setup
+	$(BIN)/python benchmarks/recurrence.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-peers library demo-output

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docx
 import pytest
 from conftest import write_report
 from openpyxl import load_workbook
@@ -112,8 +113,8 @@ def reports(tmp_path: Path) -> Path:
 
 def test_the_verbs_are_those_that_stand() -> None:
     names = [verb.name for verb in VERBS]
-    assert names[:9] == "ingest inspect check tag search similar stats draft train".split()  # noqa: SIM905  as one types them
-    assert names[9:13] == ["evaluate", "taxonomy", "corpora", "demo"]
+    assert names[:11] == "ingest inspect check tag search similar stats recur report draft train".split()  # noqa: SIM905  as one types them
+    assert names[11:15] == ["evaluate", "taxonomy", "corpora", "demo"]
     assert {"review export", "review import"} <= set(names)
     assert {"models list", "models pull", "models verify"} <= set(names)
     assert {"library info", "library verify", "library rebuild", "library remove"} <= set(names)
@@ -441,7 +442,7 @@ def test_check_quotes_what_does_not_add_up(tmp_path: Path, jixiao: Callable[...,
 def test_stats_count_by_two_dimensions(demo: Library, jixiao: Callable[..., Outcome]) -> None:
     table = jixiao("stats", "--by", "topic,year", "--unit", "report", "--library", demo.path, "--json").json
     assert [table["by"], table["unit"]] == [["topic", "year"], "report"]
-    keys = {"topic", "topic_name", "year", "count", "reports", "share", "low", "high"}
+    keys = {"topic", "topic_name", "year", "count", "reports", "share", "low", "high", "rank", "change", "corrected"}
     assert all(set(row) == keys for row in table["rows"])
     assert {row["topic_name"] for row in table["rows"]} >= {"预算编制", "预算执行", "绩效指标", "内部控制", "结果应用"}
     assert all(row["low"] <= row["share"] <= row["high"] for row in table["rows"])
@@ -460,6 +461,68 @@ def test_stats_write_their_files_and_say_so_on_stderr(
     assert all(path.name in outcome.err for path in paths)
     rows = paths[1].read_text("utf-8-sig").splitlines()
     assert len(rows) == 1 + len(outcome.json["rows"])
+
+
+def test_stats_say_what_is_left_without_the_taggers_errors(demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    where = ["--library", demo.path]
+    rows = jixiao("stats", *where, "--json").json["rows"]
+    for row in rows:
+        fixed = row["corrected"]
+        assert fixed["count_low"] <= fixed["count"] <= fixed["count_high"]
+        assert fixed["low"] <= fixed["share"] <= fixed["high"]
+        assert abs(fixed["count"] - row["count"]) < 0.25 * row["count"] + 5
+    assert "修正 " in jixiao("stats", *where).out
+    subtopics = jixiao("stats", "--by", "subtopic", *where, "--json").json["rows"]
+    assert {row["corrected"] for row in subtopics} == {None}
+    assert all(CHINESE.search(row["subtopic_name"]) for row in subtopics)
+    findings = jixiao("stats", "--unit", "finding", *where, "--json").json
+    assert findings["total"] <= sum(row["count"] for row in rows)
+
+
+def test_stats_tell_the_sources_behind_their_counts(
+    tmp_path: Path, demo: Library, jixiao: Callable[..., Outcome]
+) -> None:
+    path = tmp_path / "t.xlsx"
+    found = jixiao("stats", "--department", "棠溪县教育局", "--xlsx", path, "--library", demo.path, "--json").json
+    book = load_workbook(path)
+    assert book.sheetnames == ["频次", "出处", "方法"]
+    assert book["出处"].max_row - 1 == found["total"]
+
+
+def test_recur_tells_what_came_back_and_what_was_copied(
+    tmp_path: Path, demo: Library, jixiao: Callable[..., Outcome]
+) -> None:
+    path, where = tmp_path / "recur.xlsx", ["--department", "教育局", "--library", demo.path]
+    found = jixiao("recur", "--xlsx", path, *where, "--json").json
+    assert set(found) == {"compared", "returned", "recurring", "vanished", "copied", "shares"}
+    assert found["compared"] >= found["returned"] > 0
+    for chain in found["recurring"]:
+        assert chain["years"] == sorted(set(chain["years"]))
+        assert [problem["passage"]["year"] for problem in chain["problems"]] == chain["years"]
+        assert {problem["passage"]["department"] for problem in chain["problems"]} == {chain["department"]}
+        ids = {problem["passage"]["id"] for problem in chain["problems"]}
+        assert {measure["answers"] for measure in chain["measures"]} <= ids
+    assert all(0.5 < pair["likeness"] <= 1 for pair in found["copied"])
+    assert load_workbook(path).sheetnames == ["屡次出现", "不再出现", "照抄段落", "照抄占比"]
+    told = jixiao("recur", *where).out
+    assert "屡次出现的问题" in told
+    assert "当时的措施" in told
+
+
+def test_a_summary_is_written_as_a_word_file(tmp_path: Path, demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    path = tmp_path / "汇总.docx"
+    outcome = jixiao("report", path, "--region", "云屏省", "--library", demo.path)
+    assert outcome.code == 0
+    assert "汇总.docx" in outcome.err
+    document = docx.Document(str(path))
+    heads = [paragraph.text for paragraph in document.paragraphs if paragraph.style.name == "Heading 1"]
+    assert [head[0] for head in heads] == list("一二三四五六七")
+    assert len(document.inline_shapes) == 4
+    quoted = [p.text[1:-1] for p in document.paragraphs if p.text.startswith("“")]
+    texts = [demo.report(card.id).text for card in demo.info().cards]
+    assert len(quoted) >= 12
+    assert all(any(quote in text for text in texts) for quote in quoted)
+    assert jixiao("report", tmp_path / "a.pdf", "--library", demo.path).code == 1
 
 
 def test_draft_quotes_with_sources(demo: Library, jixiao: Callable[..., Outcome]) -> None:
