@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+# Units of a :class:`Figure` that others ask for.
+MONEY, SHARE, SHARE_POINT, SCORE = "元", "%", "百分点", "分"
+# Signs at which the words that name a figure begin.
+CLAUSE_SIGNS = "，。；：、（）()《》“”！？\t\n"
+
 # A longer run of digits is the number of an account or a paper, no figure.
 _DIGITS = r"\d{1,3}(?:,\d{3}){1,5}(?:\.\d{1,12})?|\d{1,18}(?:\.\d{1,12})?"
-_MONEY = r"(?:美|欧|港)?元"
+_CURRENCIES = r"(?:美|欧|港)?元"
 _COUNTS = (
     r"个百分点|百分点|微克/立方米|公顷|平方千米|平方公里|平方米|立方米|亩|千米|公里|吨|人次|户次|人|户|个工作日|个月|个|项|套|台|辆|宗|件|份|所|家|处"
     r"|次|场|条|座|篇|批|起|名|册|床|张|笔|幢|栋|头|株|分(?!钟|之)"
@@ -17,16 +22,16 @@ _COUNTS = (
 # 80-90分, 10万元至20万元: one figure with two ends. 从10万元到20万元 are two figures.
 _FIGURE = re.compile(
     rf"(?<![\d.\-—/])(?:(?P<low>{_DIGITS})(?P<lowunit>[十百千]?[万亿]?元|[万亿]|[%％]|[个分])?\s?[-—–~～至]\s?)?"
-    rf"(?P<number>{_DIGITS})\s?(?P<unit>[十百千]?[万亿]?{_MONEY}|[万亿]?(?:{_COUNTS})|[%％‰])"
+    rf"(?P<number>{_DIGITS})\s?(?P<unit>[十百千]?[万亿]?{_CURRENCIES}|[万亿]?(?:{_COUNTS})|[%％‰])"
 )
 _NUMERAL = r"[一二三四五六七八九十百千万亿两〇零]"
 _WRITTEN = re.compile(
     rf"百分之(?P<share>{_NUMERAL}+(?:点[一二三四五六七八九〇零]+)?)"
-    rf"|(?<![第几数上好成{_NUMERAL[1:-1]}])(?P<number>[一二三四五六七八九十两]{_NUMERAL}*)(?P<unit>{_MONEY}|{_COUNTS})"
+    rf"|(?<![第几数上好成{_NUMERAL[1:-1]}])(?P<number>[一二三四五六七八九十两]{_NUMERAL}*)(?P<unit>{_CURRENCIES}|{_COUNTS})"
 )
 _SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000}
 _ONES = {sign: value % 10 for value, sign in enumerate("〇一二三四五六七八九零")} | {"两": 2}
-_BREAK = re.compile(r"[，。；：、（）()《》“”！？\t\n]|其中")
+_BREAK = re.compile(rf"[{CLAUSE_SIGNS}]|其中")
 _SENTENCE_END = re.compile(r"[。！？\n]")
 # Words between a name and its figure that are no part of the name.
 _BETWEEN = re.compile(
@@ -77,6 +82,11 @@ class Figure:
         """Offset behind its last character."""
         return self.start + len(self.text)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether it says one value: no range, no bound, nothing rounded by its words."""
+        return self.to is None and not self.vague
+
 
 def find_figures(text: str) -> Iterator[Figure]:
     """Yield the figures of a text in order.
@@ -99,6 +109,15 @@ def print_like(value: Decimal, figure: Figure) -> str:
     number, unit, scale = _taken_apart(figure.text)
     places = len(number.partition(".")[2])
     return f"{value / scale:.{places}f}{unit}"
+
+
+def step_of(number: str) -> Decimal:
+    """Return what one more in the last digit of a printed number would add.
+
+    >>> step_of("1,320.13"), step_of("300")
+    (Decimal('0.01'), Decimal('1'))
+    """
+    return Decimal((0, (1,), -len(number.partition(".")[2])))
 
 
 def parse_numeral(text: str) -> int | None:
@@ -148,7 +167,7 @@ def _printed_figures(text: str) -> Iterator[Figure]:
 
 def _is_range(match: re.Match[str]) -> bool:
     low, high = (Decimal(match[name].replace(",", "")) for name in ("low", "number"))
-    mine, its = ((match[name] or "").replace("％", "%") for name in ("lowunit", "unit"))
+    mine, its = ((match[name] or "").replace("％", SHARE) for name in ("lowunit", "unit"))
     alike = mine in {"", its} or (len(mine) == 1 and its.startswith(mine))
     return alike and low < high and not (mine == "" and _is_year(match["low"]))
 
@@ -161,7 +180,7 @@ def _figure(text: str, number: str, unit: str, span: tuple[int, int], low: str |
     _, base, scale = _taken_apart(f"0{unit}")
     base = _unscaled(base)
     value = Decimal(number.replace(",", "")) * scale
-    step = Decimal((0, (1,), -len(number.partition(".")[2]))) * scale
+    step = step_of(number) * scale
     first = Decimal(low.replace(",", "")) * scale if low else None
     return _placed(text, span, value if first is None else first, base, step, None if first is None else value)
 
@@ -173,8 +192,8 @@ def _written_figures(text: str) -> Iterator[Figure]:
             value = parse_numeral(whole)
             if value is None:
                 continue
-            share = Decimal(f"{value}.{''.join(str(_ONES[sign]) for sign in rest)}" if rest else value)
-            yield _placed(text, match.span(), share, "%", Decimal((0, (1,), -len(rest))), None)
+            number = f"{value}.{''.join(str(_ONES[sign]) for sign in rest)}" if rest else str(value)
+            yield _placed(text, match.span(), Decimal(number), SHARE, step_of(number), None)
             continue
         numeral = match["number"]
         # 一个, 三处, 十分 are words more often than figures; 五万元 is a figure.
@@ -182,7 +201,7 @@ def _written_figures(text: str) -> Iterator[Figure]:
             continue
         count = parse_numeral(numeral)
         if count is not None:
-            unit = "百分点" if "百分点" in match["unit"] else match["unit"]
+            unit = SHARE_POINT if SHARE_POINT in match["unit"] else match["unit"]
             step = Decimal(_SCALES.get(numeral[-1], 1) if numeral[-1] in "万亿" else 1)
             yield _placed(text, match.span(), Decimal(count), unit, step, None)
 
@@ -202,16 +221,16 @@ def _taken_apart(text: str) -> tuple[str, str, Decimal]:
     number, unit = (match[1], match[2]) if match else ("0", text.lstrip("".join(_ONES) + "".join(_SCALES)))
     scale = Decimal(1)
     for sign in unit[:-1]:
-        if sign not in _SCALES or unit.startswith("百分点"):
+        if sign not in _SCALES or unit.startswith(SHARE_POINT):
             break
         scale *= _SCALES[sign]
     return number, unit, scale
 
 
 def _unscaled(unit: str) -> str:
-    if "百分点" in unit:
-        return "百分点"
-    return unit.lstrip("".join(_SCALES)).replace("％", "%")
+    if SHARE_POINT in unit:
+        return SHARE_POINT
+    return unit.lstrip("".join(_SCALES)).replace("％", SHARE)
 
 
 def _name(before: str) -> str:

@@ -13,6 +13,7 @@ from nlp.errors import EncoderError, InvalidInputError, LibraryError, NotFoundEr
 from nlp.identity import Overrides
 from nlp.index import VectorIndex
 from nlp.library import Library
+from nlp.records import Role
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -316,3 +317,17 @@ def test_a_library_of_another_version_is_refused(home: Path) -> None:
     damage(home, "UPDATE meta SET value = '0' WHERE key = 'schema'")
     with pytest.raises(LibraryError, match="报告库的版本是 0"):
         Library.open(home)
+
+
+def test_a_finding_counts_once_in_a_report_however_often_it_is_told(tmp_path: Path) -> None:
+    said = "固定资产账实不符，部分设备没有登记入账。"
+    write_report(tmp_path / "in", "青禾县水利局", 2024, [said, said, "预算执行进度偏慢，资金年底集中支付。"])
+    write_report(tmp_path / "in", "青禾县教育局", 2024, [said])
+    with Library.open(tmp_path / "library") as library:
+        library.ingest(tmp_path / "in")
+        counts = {unit: library.frequency(("department",), unit=unit).rows for unit in ("passage", "finding")}
+        told = {unit: {row.values[0]: row.count for row in rows} for unit, rows in counts.items()}
+        assert told["passage"] == {"青禾县水利局": 3, "青禾县教育局": 1}
+        assert told["finding"] == {"青禾县水利局": 2, "青禾县教育局": 1}
+        assert len(library.counted()) == 4
+        assert len(library.counted(role=Role.MEASURE)) == 0
