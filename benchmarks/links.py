@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gold import named, plain, read_golds
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -101,25 +102,19 @@ def cross_validated(cases: dict[str, list[Case]]) -> dict[str, dict[str, float]]
 def whole_path(analyst: Analyst) -> dict[str, float]:
     """Return the scores of whole files: read, tagged and linked by the program, texts matched with the gold's."""
     counts = np.zeros(3, dtype=np.int64)
-    for path in sorted((ROOT / "corpora" / "gold").glob("*.json")):
-        gold = json.loads(path.read_text("utf-8"))
+    for gold in read_golds():
         (seen,) = analyst.inspect(ROOT / "corpora" / gold["file"])
-        texts = {passage.id: _plain(passage.text) for passage in seen.report.passages}
-        wanted_texts = {item["id"]: _plain(item["text"]) for item in gold["passages"]}
-        found = {(texts[link.problem], texts[link.measure]) for link in seen.report.links}
-        wanted = {(wanted_texts[link["problem"]], wanted_texts[link["measure"]]) for link in gold["links"]}
-        counts += hits(found, wanted)
+        names = {plain(item["text"]): item["id"] for item in gold["passages"]}
+        known = {passage.id: named(passage.text, names) or passage.id for passage in seen.report.passages}
+        found = {(known[link.problem], known[link.measure]) for link in seen.report.links}
+        counts += hits(found, {(link["problem"], link["measure"]) for link in gold["links"]})
     return f1(counts)
-
-
-def _plain(text: str) -> str:
-    return "".join(sign for sign in core(text) if sign.isalnum())
 
 
 def main() -> None:
     """Fit, score and write."""
     analyst = Analyst()
-    golds = [json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "corpora" / "gold").glob("*.json"))]
+    golds = read_golds()
     cases = {how: [case for gold in golds if (case := read_case(gold, analyst, how))] for how in HOWS}
     model = fit([case for own in cases.values() for case in own])
     result = {

@@ -10,6 +10,8 @@ Three times 500 corpora are drawn whose topics are common or rare otherwise than
 - ``our tagger, strong shift``: as before, but passages instead of groups are drawn, so that any topic can be nearly all of the
   corpus, or nearly nothing, and corpora can be larger than the half that they come from.
 
+Last come the 67 reports of the project as whole files, whose true counts are known: errors of cutting and of roles are in them.
+
 The truth of a count is how many passages of the corpus really have the class; of a share, also the share that they were drawn
 with. Intervals are held against both.
 """
@@ -17,16 +19,20 @@ with. Intervals are held against both.
 from __future__ import annotations
 
 import json
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from gold import read_golds
 from numpy.typing import NDArray
 from where import ROOT, where
 
+from nlp import Library
 from nlp.corpus import read_samples
 from nlp.frequency import wilson
 from nlp.prevalence import Errors, estimate, measure
@@ -35,6 +41,7 @@ from nlp.tagger import ROLES, TOPICS, load_held_out
 
 RESULT = ROOT / "benchmarks" / "prevalence.json"
 Methods = dict[str, Callable[["Draw"], "Answer"]]
+_TABLES = (("topic",), ("topic", "year"), ("topic", "department"))
 CORPORA, ROUNDS = 500, 300
 K = len(TOPICS)  # problems of each topic are classes 0 to 5; class 6 is everything else
 PROBLEMS = range(K)
@@ -244,6 +251,49 @@ def likeliest(draw: Draw) -> Answer:
     return Answer(shares[:K], None, None)
 
 
+# ------------------------------------------------------------------------------------------------------------- our reports
+
+
+def full_reports() -> list[dict[str, Any]]:
+    """Return how far counts in our reports are from their gold, as they are and corrected: whole files, read by the program."""
+    truth: dict[tuple[str, ...], Counter[tuple[Any, ...]]] = {by: Counter() for by in _TABLES}
+    for gold in read_golds():
+        for item in (item for item in gold["passages"] if item["role"] == "problem"):
+            own = {
+                "topic": item["topics"][0],
+                "department": item.get("department") or gold["department"],
+                "year": int(item.get("year") or gold["year"]),
+            }
+            for by, counts in truth.items():
+                counts[tuple(own[dimension] for dimension in by)] += 1
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, Library.open(folder) as library:
+        library.ingest(ROOT / "corpora" / "reports")
+        for by, counts in truth.items():
+            table = library.frequency(by).rows
+            told = {row.values: row for row in table}
+            cells = counts.keys() | told.keys()
+            fixed = {key: row.corrected for key, row in told.items() if row.corrected}
+            held = [fixed[key].count_low - 0.5 <= counts[key] <= fixed[key].count_high + 0.5 for key in fixed]
+            rows.append(
+                {
+                    "by": by,
+                    "cells": len(cells),
+                    "true": counts.total(),
+                    "counted": sum(row.count for row in table),
+                    "corrected": round(sum(found.count for found in fixed.values()), 1),
+                    "error counted": round(
+                        float(np.mean([abs(counts[k] - (told[k].count if k in told else 0)) for k in cells])), 2
+                    ),
+                    "error corrected": round(
+                        float(np.mean([abs(counts[k] - (fixed[k].count if k in fixed else 0)) for k in cells])), 2
+                    ),
+                    "covers": round(float(np.mean(held)), 3),
+                }
+            )
+    return rows
+
+
 # ------------------------------------------------------------------------------------------------------------------- tables
 
 
@@ -313,6 +363,8 @@ def main() -> None:
         began = time.perf_counter()
         result["settings"][title] = compare(draws, chosen)
         show(title, result["settings"][title], time.perf_counter() - began)
+    result["full reports"] = full_reports()
+    print(*result["full reports"], sep="\n")
     result["by_width"] = by_width(np.random.default_rng(4))
     result["by_groups"] = by_groups(np.random.default_rng(5))
     print(*result["by_width"], *result["by_groups"], sep="\n")

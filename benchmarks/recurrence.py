@@ -16,6 +16,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from gold import named, plain, read_golds
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -31,6 +32,7 @@ from nlp.words import search_words
 
 RESULT = ROOT / "benchmarks" / "recurrence.json"
 FOLDS = 8
+_STRENGTH = 1.0  # of the regression: the clues are on different scales
 LIMITS = (-1.5, -1.25, -1.0, -0.75, -0.5, -0.25, 0.0)
 
 
@@ -80,7 +82,7 @@ def read_year(gold: dict[str, Any], analyst: Analyst) -> Year:
         content.mean(axis=0),
     )
     names = tuple(f"{gold['id']}#{items[i]['id']}" for i in chosen)
-    origins = tuple(items[i].get("repeats") for i in chosen)
+    origins = tuple(items[i]["repeats"] or items[i]["copies"] for i in chosen)  # what is copied is reported again
     return Year(gold["id"], gold["department"], int(gold["year"]), account, names, origins, words)
 
 
@@ -115,7 +117,7 @@ def offices(years: list[Year]) -> list[Office]:
 def fit(some: list[Office]) -> LogisticRegression:
     """Return a regression over all pairs of problems of some departments."""
     features = np.concatenate([c.reshape(-1, c.shape[-1]) for office in some for c in office.clues.values()])
-    return LogisticRegression(max_iter=3000).fit(
+    return LogisticRegression(C=_STRENGTH, max_iter=3000).fit(
         features, np.concatenate([same.ravel() for office in some for same in office.same.values()])
     )
 
@@ -164,32 +166,31 @@ def cross_validated(some: list[Office]) -> dict[str, dict[str, float]]:
 def whole_path(years: list[Year]) -> dict[str, float]:
     """Return the scores of a library of whole files; what it says is matched with the gold by the texts."""
     origins = {name: origin for year in years for name, origin in zip(year.names, year.origins, strict=True)}
-    roots: dict[tuple[int, str], str] = {}
+    names: dict[tuple[str, int], dict[str, str]] = {}
     for year in years:
-        for name, text in zip(year.names, year.account.texts, strict=True):
-            roots[year.year, _plain(text)] = first(name, origins)
-    last = {name for name in origins if first(name, origins) != name}
+        texts = {plain(text): name for name, text in zip(year.names, year.account.texts, strict=True)}
+        names[year.department, year.year] = texts
+    later = {name for name in origins if first(name, origins) != name}
     with tempfile.TemporaryDirectory() as folder, Library.open(folder) as library:
         library.ingest(ROOT / "corpora" / "reports")
         chains = library.recur().chains
     right = wrong = 0
     for chain in chains:
-        told = [roots.get((found.passage.year or 0, _plain(found.passage.text))) for found in chain.problems]
+        told = []
+        for found in chain.problems:
+            own = names.get((found.passage.department or "", found.passage.year or 0), {})
+            name = named(found.passage.text, own)
+            told.append(first(name, origins) if name else None)
         for at in range(1, len(told)):
             is_right = told[at] is not None and told[at] in told[:at]
             right, wrong = right + is_right, wrong + (not is_right)
-    return scores_of(np.array([right, wrong, len(last) - right]))
-
-
-def _plain(text: str) -> str:
-    return "".join(sign for sign in core(text) if sign.isalnum())
+    return scores_of(np.array([right, wrong, len(later) - right]))
 
 
 def main() -> None:
     """Fit, score and write."""
     analyst = Analyst()
-    golds = [json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "corpora" / "gold").glob("*.json"))]
-    years = [read_year(gold, analyst) for gold in golds if gold["year"]]
+    years = [read_year(gold, analyst) for gold in read_golds() if gold["year"]]
     some = offices(years)
     model = fit(some)
     result = {
