@@ -64,7 +64,9 @@ from nlp.review import as_sample, key_of, path_of
 from nlp.review import choose as choose_unsure
 from nlp.search import (
     CANDIDATES,
+    STATEMENT,
     Scored,
+    agreement,
     coverage,
     facets,
     fitting,
@@ -461,11 +463,16 @@ class Library:
         asked = widened(query)
         words = list(dict.fromkeys([*asked, *sorted(frozenset().union(*asked.values()))]))
         by_words = [row for row, _ in self._store.search_words(words, filters, count)]
-        shared = coverage(asked, self._store.word_weights(words), self._store.words_in(by_words))
+        said = self._store.words_in(by_words)
+        if statement := len(asked) >= STATEMENT:
+            every = sorted({*asked, *(word for own in said.values() for word in own)})
+            shared = agreement(asked, self._store.word_weights(every), said)
+        else:
+            shared = coverage(asked, self._store.word_weights(words), said)
         if not shared:
             shared = dict.fromkeys(self._store.rows_containing(query, filters, count), 1.0)
         index, encoder = self._current_index(), self._encoder()
-        turned = weighed(vector, encoder.kind_dims, encoder.kind_share)
+        turned = weighed(vector, encoder.kind_dims, encoder.kind_share, statement=statement)
         # The encoder reads Chinese: what it makes of anything else is no evidence of meaning.
         near = _pairs(index.search(turned, count, allowed)) if _CHINESE.search(query) else {}
         only_words = np.array(sorted(shared.keys() - near.keys()), dtype=np.int64)

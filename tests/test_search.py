@@ -87,8 +87,9 @@ def test_topic_subtopic_and_role_make_a_passage_fit() -> None:
 
 def test_the_kind_is_weighed_anew_for_a_question() -> None:
     stored = np.array([0.6, 0.0, 0.8, 0.0], dtype=np.float32)
-    assert weighed(stored, 0, 0.0) is stored
-    assert weighed(stored, 2, 0.25) == pytest.approx([0.6 * 0.8 / 0.75, 0, 0.8 * 0.2 / 0.25, 0])
+    assert weighed(stored, 0, 0.0, statement=False) is stored
+    assert weighed(stored, 2, 0.25, statement=False) == pytest.approx([0.6 * 0.8 / 0.75, 0, 0.8 * 0.2 / 0.25, 0])
+    assert weighed(stored, 2, 0.25, statement=True) == pytest.approx([0.6 * 0.9 / 0.75, 0, 0.8 * 0.1 / 0.25, 0])
 
 
 def test_something_has_to_answer_a_question() -> None:
