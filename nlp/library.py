@@ -479,7 +479,7 @@ class Library:
         near |= _pairs(index.search(turned, len(only_words), only_words))
         labels = self._store.labels(sorted(near))
         fits = fitting(labels, self._meant(query, vector), sought_role(query))
-        found = fuse(shared, near, fits, self._store.lengths(sorted(near)))
+        found = fuse(shared, near, fits, self._store.lengths(sorted(near)), statement=statement)
         return found if has_answer(asked, self._store.known_words(words), found) else []
 
     def _why_nothing(self, query: str, filters: Filters, ranked: Sequence[Scored]) -> str:

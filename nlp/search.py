@@ -24,8 +24,9 @@ _KIND = 0.2  # how much of nearness is that of the kind; the rest is that of wha
 # else are further off. Compared on the 439 problems of our own reports as queries for the measures that answer them.
 STATEMENT = 16
 _KIND_OF_STATEMENT = 0.1
+_WEIGHTS_OF_STATEMENT = (0.5, 0.5, 0.0)
 _COSINE_FLOOR = 0.25
-_SEMANTIC, _LEXICAL, _FITS = 0.5, 0.35, 0.15
+_WEIGHTS = (0.5, 0.35, 0.15)  # of nearness, words, and being of the kind that is looked for
 _LIKE = 0.6  # what a word that means about the same counts
 # Whether anything answers at all is asked of the best candidate: it has to share much of the query's words, or to be so near
 # in meaning as the words that stand nowhere in the library make necessary.
@@ -172,6 +173,8 @@ def fuse(
     semantic: Mapping[int, float],
     fits: Mapping[int, float] | None = None,
     lengths: Mapping[int, int] | None = None,
+    *,
+    statement: bool = False,
 ) -> list[Scored]:
     """Return candidates by fused score, best first; those without evidence are left out.
 
@@ -180,17 +183,19 @@ def fuse(
         semantic: Cosine by key.
         fits: How far passages are of the kind that is looked for, from 0 to 1.
         lengths: Characters of the passages, where they are short.
+        statement: Whether the query is a whole finding.
 
     >>> [(c.row, round(c.score, 2)) for c in fuse({1: 1.0, 2: 0.25}, {1: 0.93, 3: 0.5})]
     [(1, 0.8), (2, 0.09)]
     """
+    for_meaning, for_words, for_kind = _WEIGHTS_OF_STATEMENT if statement else _WEIGHTS
     scored = []
     for row in lexical.keys() | semantic.keys():
         length = (lengths or {}).get(row, _SHORT)
         cosine, words = semantic.get(row, 0.0), lexical.get(row, 0.0)
         meaning = max(0.0, (cosine - _COSINE_FLOOR) / (1 - _COSINE_FLOOR))
         if words > 0 or (cosine >= _LEAST_NEAR and length >= _SHORT):
-            score = _LEXICAL * words + _SEMANTIC * meaning + _FITS * (fits or {}).get(row, 0.0)
+            score = for_meaning * meaning + for_words * words + for_kind * (fits or {}).get(row, 0.0)
             scored.append(Scored(row, min(1.0, score) * min(1.0, length / _SHORT), words, cosine * (length >= _SHORT)))
     return sorted(scored, key=lambda item: (-item.score, item.row))
 
