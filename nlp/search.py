@@ -31,7 +31,7 @@ _LIKE = 0.6  # what a word that means about the same counts
 # Whether anything answers at all is asked of the best candidate: it has to share much of the query's words, or to be so near
 # in meaning as the words that stand nowhere in the library make necessary.
 _MUCH_SHARED = 0.3
-_NEAR, _NEAR_FOR_KNOWN = 0.77, 0.12
+_NEAR, _NEAR_FOR_KNOWN = 0.76, 0.12
 _LEAST_NEAR = 0.6  # a hit without a shared word has at least this cosine
 # A passage of a few characters ("无。") is near to everything; below this length its nearness counts in proportion,
 # and is no evidence without a shared word.
