@@ -21,7 +21,7 @@ from nlp.readers import members
 from nlp.reading import read_report
 from nlp.records import Correction, Link, Passage, Reason, Report, Tags
 from nlp.review import decided_tags, key_of, path_of
-from nlp.tagger import TOPICS, Evidence, HeldOut, Sample, Tagger, core, load_held_out
+from nlp.tagger import TOPICS, Evidence, HeldOut, Sample, Tagger, core, load_held_out, load_usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ class Analyst:
     def held_out(self) -> HeldOut:
         """What the tagger said of its corpus when it had not seen the groups."""
         return load_held_out(self._tagger_folder or tagger_for(self.encoder))
+
+    @cached_property
+    def usual(self) -> HeldOut:
+        """What the tagger said of full reports that it had not learnt from."""
+        return load_usual(self._tagger_folder or tagger_for(self.encoder))
 
     @cached_property
     def _weights(self) -> tuple[Encoder, Tagger]:

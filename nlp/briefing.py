@@ -9,7 +9,7 @@ from typing import Any
 
 from docx.shared import Cm
 
-from nlp.exports import NAMES, blank_document, method_note, printable, source_line, writable
+from nlp.exports import NAMES, blank_document, method_note, printable, set_widths, source_line, writable
 from nlp.library import Briefing
 from nlp.records import Frequency
 from nlp.taxonomy import topic_name
@@ -139,6 +139,4 @@ def _table(document: Any, heads: Sequence[str], rows: Iterable[Sequence[str]], w
     for row in rows:
         for cell, text in zip(table.add_row().cells, row, strict=True):
             cell.text = printable(text)
-    for line in table.rows:
-        for cell, width in zip(line.cells, widths, strict=True):
-            cell.width = Cm(width)
+    set_widths(table, widths)

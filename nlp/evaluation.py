@@ -15,11 +15,12 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from nlp.analyst import Analyst, default_tagger
 from nlp.corpus import corpus_files, corpus_hash, read_samples
+from nlp.encoder import Encoder
 from nlp.errors import InvalidInputError, NotFoundError, TaggerError
 from nlp.learning import calibration_error
 from nlp.records import Role, Topic
 from nlp.review import as_sample, read_decisions
-from nlp.tagger import ROLES, TOPICS, HeldOut, Sample, Tagger, core, load_held_out
+from nlp.tagger import ROLES, TOPICS, HeldOut, Sample, Tagger, core, load_held_out, right_labels
 
 _WORST = 20
 # Scores are measured to the fourth digit on some thousand passages; a floor lies this much below what was measured.
@@ -114,12 +115,15 @@ def score_samples(name: str, samples: Sequence[Sample], analyst: Analyst) -> Set
         InvalidInputError: If there is no passage, or one has no role.
     """
     _check_gold(name, samples)
-    vectors = analyst.encoder.encode([core(sample.text) for sample in samples])
-    tagger = analyst.tagger
-    chances = tagger.chances(samples, vectors)
+    said = said_of(analyst.tagger, samples, analyst.encoder)
+    return score_set(name, samples, said, [code for code, _ in analyst.tagger.subtopics])
+
+
+def said_of(tagger: Tagger, samples: Sequence[Sample], encoder: Encoder) -> HeldOut:
+    """Return what a tagger says of labelled passages that it has not learnt from."""
+    chances = tagger.chances(samples, encoder.encode([core(sample.text) for sample in samples]))
     role, primary, subtopic = (chances[head].astype(np.float32) for head in ("role", "primary", "subtopic"))
-    held = HeldOut(role, primary, subtopic)
-    return score_set(name, samples, held, [code for code, _ in tagger.subtopics])
+    return HeldOut(role, primary, subtopic, right_labels(samples))
 
 
 def gold_reports(folder: Path) -> tuple[Sample, ...]:

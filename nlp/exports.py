@@ -137,7 +137,8 @@ def method_note(table: Frequency, sources: int = 0) -> list[str]:
     ]
     if any(row.corrected for row in table.rows):
         notes.append(
-            "修正条数和修正占比扣除了标注模型的误差：误差在标注语料上按来源组留出量得，假定各类条目在这里被判错的比例与在语料里相同；"
+            "修正条数和修正占比扣除了标注模型的误差：漏判和主题判错的比例在标注语料上按来源组留出量得，误报的比例在没有学过的成套报告上量得，"
+            "假定各类条目在这里被判错的比例与在那里相同；"
             "区间同时含误差和抽样。人工复核过的条目视为确定。占比区间宽于 30 个百分点的，注明“条目太少”。"
         )
     else:
@@ -320,9 +321,7 @@ def write_draft(problem: str, found: Sequence[Suggestion], path: Path, *, origin
         asked = item.answers.passage.text if item.answers else problem
         for cell, value in zip(table.add_row().cells, (asked, wording, "\n".join(sources)), strict=True):
             cell.text = printable(value)
-    for row in table.rows:
-        for cell, width in zip(row.cells, (7.5, 9.5, 7.5), strict=True):
-            cell.width = Cm(width)
+    set_widths(table, (7.5, 9.5, 7.5))
     with writable(path):
         document.save(str(path))
 
@@ -336,6 +335,15 @@ def blank_document() -> Any:
         style.element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), _FONT)
     document.styles["Normal"].font.size = Pt(10.5)
     return document
+
+
+def set_widths(table: Any, widths: Sequence[float]) -> None:
+    """Set the widths of the columns of a Word table, in centimetres: some programs read the grid, others the cells."""
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = Cm(width)
+    for row in table.rows:
+        for cell, width in zip(row.cells, widths, strict=True):
+            cell.width = Cm(width)
 
 
 def source_line(found: StoredPassage) -> str:
@@ -361,6 +369,7 @@ def _dress(sheet: Worksheet, widths: Sequence[float]) -> None:
     """Make the head bold and frozen, with a filter, and set the widths of the columns."""
     for cell in sheet[1]:
         cell.font = Font(bold=True)
+        cell.alignment = Alignment(wrap_text=True, vertical="center")
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = sheet.dimensions
     for column, width in enumerate(widths, 1):

@@ -16,7 +16,7 @@ from sklearn.model_selection import GroupKFold
 
 from nlp.errors import TaggerError
 from nlp.records import Topic
-from nlp.tagger import HEADS, ROLES, TOPICS, Head, HeldOut, Matrix, Sample, Tagger, Vocabulary, calibrated
+from nlp.tagger import HEADS, ROLES, TOPICS, Head, HeldOut, Matrix, Sample, Tagger, Vocabulary, calibrated, right_labels
 
 _FOLDS = 5
 # C of the two regressions, and the share of the second in their sum. On one split over groups of 8,398 labelled passages C of
@@ -117,10 +117,8 @@ def fit_tagger(
     dense = _fit_dense(vectors, labels) if view is None else view.heads
     shares = dict.fromkeys(HEADS, _VECTOR_SHARE) if view is None else _VIEW_SHARE
     heads = {name: _joined(words[name], dense[name], shares[name], calibration[name]) for name in HEADS}
-    groups = np.unique([sample.group for sample in samples], return_inverse=True)[1]
-    right = np.stack([labels.role, labels.primary, groups], axis=1).astype(np.int32)
     role, primary, subtopic = (chances[name].astype(np.float32) for name in _SOFTMAX)
-    held = HeldOut(role, primary, subtopic, right)
+    held = HeldOut(role, primary, subtopic, right_labels(samples))
     return Tagger(encoder, vocabulary, heads, subtopics, thresholds), _scores(samples, labels, chances), held
 
 

@@ -34,7 +34,7 @@ from nlp.errors import (
     TaggerError,
     UnreadableFileError,
 )
-from nlp.frequency import count_cells, with_corrections
+from nlp.frequency import count_cells, representative, with_corrections
 from nlp.identity import Overrides, read_meta
 from nlp.index import VectorIndex
 from nlp.readers import is_candidate, members
@@ -540,7 +540,8 @@ class Library:
                 cells = self._without_repeats(cells, role)
             table = count_cells(cells, by, unit, role, filters.topic)
             decided = {found.row for found in self._decided()}
-        return with_corrections(table, cells, role, filters.topic, self._analyst.held_out, decided)
+        labelled = representative(self._analyst.held_out, self._analyst.usual, role)
+        return with_corrections(table, cells, role, filters.topic, labelled, decided)
 
     def counted(self, *, role: Role = Role.PROBLEM, filters: Filters | None = None) -> list[StoredPassage]:
         """Return the passages behind the counts of :meth:`frequency`, by topic, department and year."""

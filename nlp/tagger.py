@@ -36,7 +36,7 @@ Matrix = NDArray[np.float32]
 ROLES = tuple(Role)
 TOPICS = tuple(Topic)
 HEADS = ("role", "primary", "present", "subtopic")
-_FILES = ("model.safetensors", "vocabulary.json", "held_out.safetensors")
+_FILES = ("model.safetensors", "vocabulary.json", "held_out.safetensors", "usual.safetensors")
 # The headings' share of the features: enough to tip a sentence that could be either, too little to overrule one that is
 # clear; 0.3 to 1 were compared by cross-validation over groups on our first 1,669 labelled passages.
 _PATH_WEIGHT = 0.4
@@ -89,6 +89,21 @@ class HeldOut:
     topics: Matrix
     subtopics: Matrix
     labels: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int32))
+
+
+NOTHING_SAID = HeldOut(
+    np.zeros((0, len(ROLES)), dtype=np.float32),
+    np.zeros((0, len(TOPICS)), dtype=np.float32),
+    np.zeros((0, 0), dtype=np.float32),
+)
+
+
+def right_labels(samples: Sequence[Sample]) -> NDArray[np.int32]:
+    """Return the labels of :class:`HeldOut` for labelled samples."""
+    groups = np.unique([sample.group for sample in samples], return_inverse=True)[1]
+    roles = [ROLES.index(sample.role) if sample.role else -1 for sample in samples]
+    topics = [TOPICS.index(sample.primary) if sample.primary else -1 for sample in samples]
+    return np.stack([roles, topics, groups], axis=1).astype(np.int32)
 
 
 @dataclass(slots=True)
@@ -271,8 +286,15 @@ class Tagger:
 
     # --------------------------------------------------------------------------------------------------------------- save and load
 
-    def save(self, folder: Path, manifest: dict[str, Any], held: HeldOut) -> None:
-        """Write the tagger and its held-out predictions to a folder, and a manifest with the hashes of the files."""
+    def save(self, folder: Path, manifest: dict[str, Any], held: HeldOut, usual: HeldOut | None = None) -> None:
+        """Write the tagger to a folder, what it said of passages that it had not seen, and a manifest with the files' hashes.
+
+        Args:
+            folder: Where to write.
+            manifest: What the manifest says beside the hashes.
+            held: What it said of its corpus.
+            usual: What it said of all passages of full reports, if there are any: how often it errs where nothing was chosen.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, NDArray[Any]] = {"thresholds": self.thresholds}
         for name, head in self.heads.items():
@@ -287,8 +309,8 @@ class Tagger:
             **{name: list(map(str, vectorizer.get_feature_names_out())) for name, vectorizer in vectorizers.items()},
             "subtopics": self.subtopics,
         }
-        halves = {name: getattr(held, name).astype(np.float16) for name in ("roles", "topics", "subtopics")}
-        _write(folder / _FILES[2], safetensors.numpy.save({**halves, "labels": held.labels}))
+        _write(folder / _FILES[2], _said(held))
+        _write(folder / _FILES[3], _said(usual or NOTHING_SAID))
         _write(folder / _FILES[0], safetensors.numpy.save(arrays))
         _write(folder / _FILES[1], json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":")).encode())
         self.manifest = {
@@ -331,12 +353,30 @@ def load_held_out(folder: Path) -> HeldOut:
     Raises:
         TaggerError: If the file is missing or damaged.
     """
+    return _load_said(folder / _FILES[2])
+
+
+def load_usual(folder: Path) -> HeldOut:
+    """Return what the tagger in a folder said of full reports, which it has not learnt from; empty where there were none.
+
+    Raises:
+        TaggerError: If the file is missing or damaged.
+    """
+    return _load_said(folder / _FILES[3])
+
+
+def _said(held: HeldOut) -> bytes:
+    halves = {name: getattr(held, name).astype(np.float16) for name in ("roles", "topics", "subtopics")}
+    return safetensors.numpy.save({**halves, "labels": held.labels})
+
+
+def _load_said(path: Path) -> HeldOut:
     try:
-        arrays = safetensors.numpy.load_file(folder / _FILES[2])
+        arrays = safetensors.numpy.load_file(path)
         roles, topics, subtopics = (arrays[name].astype(np.float32) for name in ("roles", "topics", "subtopics"))
         return HeldOut(roles, topics, subtopics, arrays["labels"])
     except (OSError, KeyError, safetensors.SafetensorError) as error:
-        raise TaggerError(f"读不出 {folder / _FILES[2]}：{error}；请运行 jixiao train 重新训练") from error
+        raise TaggerError(f"读不出 {path}：{error}；请运行 jixiao train 重新训练") from error
 
 
 def calibrated(name: str, logits: NDArray[np.float64], scale: float, shift: float) -> NDArray[np.float64]:

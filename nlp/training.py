@@ -16,6 +16,7 @@ from nlp.adapter import Adapter, default_adapter, train_adapter
 from nlp.analyst import trained_tagger
 from nlp.corpus import corpus_files, corpus_hash, question_files, read_questions, read_samples
 from nlp.encoder import FolderEncoder, catalogue, open_encoder
+from nlp.evaluation import gold_reports, said_of
 from nlp.learning import Scores, View, fit_tagger
 from nlp.records import Progress
 from nlp.tagger import TOPICS, Matrix, Sample, core
@@ -64,10 +65,11 @@ def train(
         "adapter": model.adapter.fingerprint if model.adapter else None,
         "cross_validation": asdict(scores),
     }
+    usual = said_of(tagger, gold_reports(gold), model) if (gold := corpus.parent / "gold").is_dir() else None
     if folder is None:
         ours = model.name == catalogue()[0].name and corpus.resolve() == default_corpus() and not more
         folder = trained_tagger(model, is_default=ours)
-    tagger.save(folder, manifest, held)
+    tagger.save(folder, manifest, held, usual)
     return folder, scores
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from nlp.errors import InvalidInputError
-from nlp.frequency import count_cells, wilson, with_corrections
+from nlp.frequency import count_cells, representative, wilson, with_corrections
 from nlp.records import Cell, Role, Topic
-from nlp.tagger import ROLES, TOPICS, HeldOut
+from nlp.tagger import NOTHING_SAID, ROLES, TOPICS, HeldOut
 
 P, M, B = Role.PROBLEM, Role.MEASURE, Role.BACKGROUND
 EXECUTION, INDICATORS, CONTROL = Topic.BUDGET_EXECUTION, Topic.INDICATORS, Topic.INTERNAL_CONTROL
@@ -185,6 +185,14 @@ def test_what_people_decided_and_what_a_ledger_gives_is_certain() -> None:
     both = [*_corpus(400, 600), *[cell._replace(row=1000 + i) for i, cell in enumerate(_corpus(50, 0, given=True))]]
     alone = _corrected(_corpus(400, 600), held)
     assert _corrected(both, held).count == pytest.approx(alone.count + 50, abs=0.5)
+
+
+def test_how_often_others_are_taken_for_problems_is_measured_where_nothing_was_chosen() -> None:
+    corpus, reports = _labelled(missed=0.0, invented=0.3), _labelled(missed=0.0, invented=0.05, seed=1)
+    cells = _corpus(400, 600)
+    assert _corrected(cells, representative(corpus, reports, P)).count == pytest.approx((400 - 50) / 0.95, rel=0.03)
+    nothing = representative(corpus, NOTHING_SAID, P)
+    assert nothing is corpus
 
 
 def test_nothing_is_corrected_where_nothing_is_known_of_the_errors() -> None:

@@ -13,7 +13,7 @@ from nlp.analyst import Analyst, default_tagger
 from nlp.errors import TaggerError
 from nlp.learning import fit_tagger
 from nlp.records import Role, Tags, Topic, TopicScore
-from nlp.tagger import ROLES, TOPICS, HeldOut, Sample, Tagger, calibrated, core, load_held_out
+from nlp.tagger import ROLES, TOPICS, HeldOut, Sample, Tagger, calibrated, core, load_held_out, load_usual
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,8 +249,8 @@ def test_saved_and_loaded_it_says_the_same(small: Small, tmp_path: Path) -> None
         assert [score.subtopic for score in was.topics] == [score.subtopic for score in now.topics]
         assert was.role_score == pytest.approx(now.role_score, abs=0.01)  # weights are kept in half precision
     # What was loaded is what is kept: saved again, it is the same bytes and says exactly the same.
-    loaded.save(tmp_path / "b", {"note": "测试"}, load_held_out(tmp_path / "a"))
-    names = ["held_out.safetensors", "manifest.json", "model.safetensors", "vocabulary.json"]
+    loaded.save(tmp_path / "b", {"note": "测试"}, load_held_out(tmp_path / "a"), load_usual(tmp_path / "a"))
+    names = ["held_out.safetensors", "manifest.json", "model.safetensors", "usual.safetensors", "vocabulary.json"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
