@@ -157,7 +157,7 @@ def share_topics(chances: Floats, pairs: Iterable[tuple[int, int, float]]) -> Fl
 
     >>> share_topics(np.array([[0.8, 0.2], [0.4, 0.6]]), [(0, 1, 1.0)]).round(2)
     array([[0.73, 0.27],
-           [0.73, 0.27]])
+           [0.72, 0.28]])
     """
     shared = chances.copy()
     for problem, other, score in pairs:

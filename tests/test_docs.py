@@ -19,7 +19,9 @@ from nlp.encoder import catalogue
 ROOT = Path(__file__).resolve().parents[1]
 CLI: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "make_cli.py"))
 VERBS = {verb.name: verb for verb in CLI["verbs"]()}
-_HIDDEN = frozenset({".venv", ".pytest_cache", ".git", ".mypy_cache", ".ruff_cache", "demo-output", "library"})
+_HIDDEN = frozenset(
+    {".venv", ".venv-peers", ".pytest_cache", ".git", ".mypy_cache", ".ruff_cache", "demo-output", "library"}
+)
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not _HIDDEN & set(path.relative_to(ROOT).parts))
 READMES = ("README.md", "README.zh-CN.md", "CONTRIBUTING.md")
 

@@ -91,7 +91,7 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 def test_training_writes_the_same_files_twice(trained: tuple[Path, Path, Scores, list[str]]) -> None:
     first, second, _, said = trained
-    names = ["held_out.safetensors", "manifest.json", "model.safetensors", "vocabulary.json"]
+    names = ["held_out.safetensors", "manifest.json", "model.safetensors", "usual.safetensors", "vocabulary.json"]
     assert sorted(path.name for path in first.iterdir()) == names
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
@@ -109,7 +109,7 @@ def test_the_manifest_says_from_what_and_how_well(trained: tuple[Path, Path, Sco
     assert (scores.n, scores.groups, scores.role_accuracy, scores.topic_accuracy) == (420, 10, 1.0, 1.0)
     assert dt.date.fromisoformat(manifest["created"]) <= dt.datetime.now(tz=dt.UTC).date()
     assert manifest["versions"]["numpy"] == version("numpy")
-    assert {*manifest["files"]} == {"held_out.safetensors", "model.safetensors", "vocabulary.json"}
+    assert {*manifest["files"]} == {"held_out.safetensors", "model.safetensors", "usual.safetensors", "vocabulary.json"}
     held = load_held_out(folder)
     roles = [sample.role for sample in plain_samples()]
     assert [list(Role)[i] for i in held.roles.argmax(axis=1)] == roles
@@ -161,7 +161,13 @@ def test_the_projects_own_tagger_is_written_only_from_the_projects_own_corpus(
     written: list[Path] = []
 
     class Silent(Tagger):
-        def save(self, folder: Path, manifest: dict[str, Any], held: HeldOut) -> None:  # noqa: ARG002
+        def save(
+            self,
+            folder: Path,
+            manifest: dict[str, Any],  # noqa: ARG002
+            held: HeldOut,  # noqa: ARG002
+            usual: HeldOut | None = None,  # noqa: ARG002
+        ) -> None:
             written.append(folder)
 
     tagger = Silent("", Vocabulary.fit(plain_samples()[:8]), {}, (), empty)
