@@ -35,7 +35,7 @@ def choose(candidates: Iterable[Suggestion], count: int) -> tuple[Suggestion, ..
     Source:
         Carbonell and Goldstein, The use of MMR, diversity-based reranking for reordering documents, 1998.
     """
-    ranked: list[tuple[Suggestion, set[str]]] = []
+    ranked: list[tuple[Suggestion, frozenset[str]]] = []
     for candidate in sorted(candidates, key=lambda item: (-item.score, item.found.row)):
         pairs = character_pairs(candidate.found.passage.text)
         same = next((place for place, (_, own) in enumerate(ranked) if likeness(pairs, own) >= _SAME), None)
@@ -45,14 +45,14 @@ def choose(candidates: Iterable[Suggestion], count: int) -> tuple[Suggestion, ..
             better, own = ranked[same]
             if candidate.found.row not in {better.found.row, *(found.row for found in better.also)}:
                 ranked[same] = replace(better, also=(*better.also, candidate.found)), own
-    chosen: list[tuple[Suggestion, set[str]]] = []
+    chosen: list[tuple[Suggestion, frozenset[str]]] = []
     while ranked and len(chosen) < count:
         values = [_OWN * one.score - (1 - _OWN) * _nearest(pairs, chosen) for one, pairs in ranked]
         chosen.append(ranked.pop(values.index(max(values))))
     return tuple(suggestion for suggestion, _ in chosen)
 
 
-def _nearest(pairs: set[str], chosen: Sequence[tuple[Suggestion, set[str]]]) -> float:
+def _nearest(pairs: frozenset[str], chosen: Sequence[tuple[Suggestion, frozenset[str]]]) -> float:
     return max((likeness(pairs, own) for _, own in chosen), default=0.0)
 
 

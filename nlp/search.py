@@ -238,7 +238,7 @@ def fold(texts: Sequence[str], count: int) -> list[list[int]]:
     [[0, 1, 3], [2]]
     """
     groups: list[list[int]] = []
-    heads: list[set[str]] = []
+    heads: list[frozenset[str]] = []
     for place, text in enumerate(texts):
         pairs = character_pairs(text)
         alike = next(

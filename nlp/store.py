@@ -195,6 +195,9 @@ class _Cursor(sqlite3.Cursor):
         with _in_words():
             return super().fetchall()
 
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # rows at once: a guard around each would cost more than they do
+        return iter(self.fetchall())
+
     def __next__(self) -> Any:
         with _in_words():
             return super().__next__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import jieba
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
 _WORD = re.compile(r"[一-鿿㐀-䶿A-Za-z0-9]")
 
@@ -81,16 +82,17 @@ def _search_words(text: str) -> Iterator[str]:
             yield word.lower()
 
 
-def character_pairs(text: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def character_pairs(text: str) -> frozenset[str]:
     """Return the pairs of characters of a text, without figures and signs: 2024 and 2023 make no difference.
 
     >>> sorted(character_pairs("2024年盘点资产。"))
     ['年盘', '点资', '盘点', '资产']
     """
     plain = re.sub(r"[\W\d]", "", text)
-    return {plain[i : i + 2] for i in range(len(plain) - 1)}
+    return frozenset(plain[i : i + 2] for i in range(len(plain) - 1))
 
 
-def likeness(first: set[str], second: set[str]) -> float:
+def likeness(first: AbstractSet[str], second: AbstractSet[str]) -> float:
     """Return how much of the shorter of two texts stands in the other, from 0 to 1, by their character pairs."""
     return len(first & second) / max(1, min(len(first), len(second)))

@@ -515,7 +515,7 @@ def test_a_summary_is_written_as_a_word_file(tmp_path: Path, demo: Library, jixi
     assert outcome.code == 0
     assert "汇总.docx" in outcome.err
     document = docx.Document(str(path))
-    heads = [paragraph.text for paragraph in document.paragraphs if paragraph.style.name == "Heading 1"]
+    heads = [p.text for p in document.paragraphs if p.style is not None and p.style.name == "Heading 1"]
     assert [head[0] for head in heads] == list("一二三四五六七")
     assert len(document.inline_shapes) == 4
     quoted = [p.text[1:-1] for p in document.paragraphs if p.text.startswith("“")]

@@ -65,8 +65,8 @@ def random_set(seed: int, count: int = 400) -> tuple[list[Sample], HeldOut]:
             chances = source.dirichlet(np.ones(width))
             chances[label] += source.random()
             rows.append(chances / chances.sum())
-    arrays = (np.array(rows, dtype=np.float32) for rows in (roles, topics, subtopics))
-    return samples, HeldOut(*arrays)
+    first, second, third = (np.array(rows, dtype=np.float32) for rows in (roles, topics, subtopics))
+    return samples, HeldOut(first, second, third)
 
 
 # ------------------------------------------------------------------------------------------------------------------- scores
