@@ -234,8 +234,7 @@ def print_recurrences(found: Recurrences, copies: Copies, top: int) -> None:
     typer.echo(f"后续年度的 {found.compared} 个问题中，{found.returned} 个以前年度报告过{share}")
     for chain in found.chains[:top]:
         last = chain.problems[-1]
-        subtopic = last.tags.topics[0].subtopic if last.tags.topics else None
-        kind = shown("subtopic", subtopic) if subtopic else ""
+        kind = shown("subtopic", last.tags.subtopic) if last.tags.subtopic else ""
         typer.echo(
             f"\n{last.passage.department or '（未知部门）'}  {kind}  {len(chain.problems)} 个年度  把握 {chain.score:.2f}"
         )

@@ -125,7 +125,7 @@ def method_note(table: Frequency, sources: int = 0) -> list[str]:
     """Return how the numbers of a table were made, in sentences."""
     unit = {
         "passage": "按条计数：报告中每个被判为该角色的条目计一条。",
-        "finding": "按项计数：同一份报告里同一主题、措辞几乎相同的条目只计一项。",
+        "finding": "按项计数：同一份报告里同一主题、措辞几乎相同的条目只计一项；“出处”仍逐条列出。",
         "report": "按报告计数：一份报告无论说几次只计一次；台账里一个部门一个年度算一份报告。",
     }[table.unit]
     told = {"topic", "subtopic"} & {*table.by}
@@ -153,10 +153,9 @@ def _add_sources(sheet: Worksheet, sources: Sequence[StoredPassage]) -> None:
     sheet.append(_SOURCE_HEADS)
     for found in sources[:_MOST_SOURCES]:
         passage, identity, tags = found.passage, found.report.identity, found.tags
-        subtopic = tags.topics[0].subtopic if tags.topics else None
         cells = (
             shown("topic", tags.primary) if tags.primary else "",
-            shown("subtopic", subtopic) if subtopic else "",
+            shown("subtopic", tags.subtopic) if tags.subtopic else "",
             passage.department or "",
             identity.region.county or identity.region.city or identity.region.province or "",
             passage.year or "",

@@ -546,8 +546,9 @@ class Library:
     def counted(self, *, role: Role = Role.PROBLEM, filters: Filters | None = None) -> list[StoredPassage]:
         """Return the passages behind the counts of :meth:`frequency`, by topic, department and year."""
         with self._store.snapshot():
-            rows = self._store.rows_passing(replace(filters or Filters(), role=role))
-            found = self._store.passages([] if rows is None else rows.tolist())
+            found = self._store.passages(
+                [cell.row for cell in self._store.cells(replace(filters or Filters(), role=role))]
+            )
         found.sort(key=lambda f: (f.tags.primary or "", f.passage.department or "", f.passage.year or 0, f.row))
         return found
 

@@ -242,6 +242,11 @@ class Tags:
     topics: tuple[TopicScore, ...] = ()
 
     @property
+    def subtopic(self) -> str | None:
+        """The subtopic of the main topic."""
+        return self.topics[0].subtopic if self.topics else None
+
+    @property
     def is_unsure(self) -> bool:
         """Whether role or topic is more likely wrong than right, by probabilities that were calibrated."""
         return self.role_score < _EVEN or bool(self.topics and self.topics[0].score < _EVEN)

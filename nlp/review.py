@@ -152,7 +152,7 @@ def _decision(line: _Line, group: str) -> Correction:
 def shown_cells(found: StoredPassage) -> tuple[str, ...]:
     """Return the cells of a review sheet that show a passage, in the order of ``SHOWN``."""
     identity, tags = found.report.identity, found.tags
-    detail = tags.topics[0].subtopic if tags.topics else None
+    detail = tags.subtopic
     return (
         found.passage.id,
         identity.department or "",

@@ -65,9 +65,11 @@ def train(
         "adapter": model.adapter.fingerprint if model.adapter else None,
         "cross_validation": asdict(scores),
     }
-    usual = said_of(tagger, gold_reports(gold), model) if (gold := corpus.parent / "gold").is_dir() else None
+    own = corpus.resolve() == default_corpus()
+    gold = corpus.parent / "gold"
+    usual = said_of(tagger, gold_reports(gold), model) if own and gold.is_dir() else None
     if folder is None:
-        ours = model.name == catalogue()[0].name and corpus.resolve() == default_corpus() and not more
+        ours = model.name == catalogue()[0].name and own and not more
         folder = trained_tagger(model, is_default=ours)
     tagger.save(folder, manifest, held, usual)
     return folder, scores

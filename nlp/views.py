@@ -226,7 +226,7 @@ def recurrences_view(found: Recurrences) -> Json:
                 "department": chain.problems[0].passage.department,
                 "years": [problem.passage.year for problem in chain.problems],
                 "topic": chain.problems[-1].tags.primary,
-                "subtopic": chain.problems[-1].tags.topics[0].subtopic if chain.problems[-1].tags.topics else None,
+                "subtopic": chain.problems[-1].tags.subtopic,
                 "score": chain.score,
                 "problems": [stored_view(problem) for problem in chain.problems],
                 "measures": [
