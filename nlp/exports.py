@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ _SOURCE_HEADS = ("主题", "子主题", "部门", "地区", "年度", "报告", 
 _PLACE_HEADS, _PLACE_WIDTHS = ("部门", "年度", "报告", "页"), (22, 7, 36, 6)
 _WORDINGS = {Wording.IDENTICAL: "一字不差", Wording.FIGURES: "只有数字不同", Wording.NEAR: "几乎相同"}
 _MOST_SOURCES = 100_000
+_LINE, _TALLEST = 14.5, 400.0  # points; Excel allows 409
 _TOO_FEW = "条目太少，占比不足为据"
 _DRAFT_HEADS = ("问题", "参考表述", "出处")
 _FONT = "宋体"
@@ -107,6 +109,7 @@ def write_xlsx(table: Frequency, sources: Sequence[StoredPassage], path: Path) -
     for text in method_note(table, len(sources)):
         note.append([text])
         note.cell(note.max_row, 1).alignment = Alignment(wrap_text=True, vertical="top")
+    _fit_rows(note, (110,))
     with writable(path):
         book.save(path)
 
@@ -268,7 +271,7 @@ def write_review(found: Sequence[StoredPassage], path: Path) -> None:
         _make_text(line)
         for cell in line:
             cell.alignment = Alignment(wrap_text=True, vertical="top")
-    _dress(sheet, (18, 16, 7, 24, 60, 9, 11, 18, 7, 9, 11, 14, 20))
+    _dress(sheet, (24, 16, 7, 24, 60, 9, 11, 18, 7, 9, 11, 14, 20))
     options = book.create_sheet("选项")
     options.sheet_state = "hidden"
     topics, details = [entry.name for entry in taxonomy.topics()], [entry.name for entry in taxonomy.subtopics()]
@@ -365,7 +368,7 @@ def printable(text: str) -> str:
 
 
 def _dress(sheet: Worksheet, widths: Sequence[float]) -> None:
-    """Make the head bold and frozen, with a filter, and set the widths of the columns."""
+    """Make the head bold and frozen, with a filter, and set the widths of columns and the heights of rows."""
     for cell in sheet[1]:
         cell.font = Font(bold=True)
         cell.alignment = Alignment(wrap_text=True, vertical="center")
@@ -373,6 +376,24 @@ def _dress(sheet: Worksheet, widths: Sequence[float]) -> None:
     sheet.auto_filter.ref = sheet.dimensions
     for column, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(column)].width = width
+    _fit_rows(sheet, widths)
+
+
+def _fit_rows(sheet: Worksheet, widths: Sequence[float]) -> None:
+    """Make rows as high as their wrapped texts need: not every program does so by itself."""
+    for number, line in enumerate(sheet.iter_rows(), 1):
+        wrapped = [(cell, width) for cell, width in zip(line, widths, strict=False) if cell.alignment.wrap_text]
+        lines = max((_lines(str(cell.value), width) for cell, width in wrapped if cell.value is not None), default=1)
+        sheet.row_dimensions[number].height = min(_TALLEST, _LINE * lines)
+
+
+def _lines(text: str, width: float) -> int:
+    r"""Return how many lines a text takes in a column; a Chinese character is two of its units wide.
+
+    >>> _lines("资金闲置", 8), _lines("资金闲置", 7), _lines("甲\\n乙", 8)
+    (1, 2, 2)
+    """
+    return sum(max(1, math.ceil(sum(1 + (sign >= "⺀") for sign in line) / width)) for line in text.split("\n"))
 
 
 @contextmanager
