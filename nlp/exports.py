@@ -390,7 +390,7 @@ def _fit_rows(sheet: Worksheet, widths: Sequence[float]) -> None:
 def _lines(text: str, width: float) -> int:
     r"""Return how many lines a text takes in a column; a Chinese character is two of its units wide.
 
-    >>> _lines("资金闲置", 8), _lines("资金闲置", 7), _lines("甲\\n乙", 8)
+    >>> _lines("资金闲置", 8), _lines("资金闲置", 7), _lines("甲\n乙", 8)
     (1, 2, 2)
     """
     return sum(max(1, math.ceil(sum(1 + (sign >= "⺀") for sign in line) / width)) for line in text.split("\n"))
