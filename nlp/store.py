@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,6 +153,7 @@ _FAULTS = {
     "JOIN reports r ON r.id = p.report WHERE substr(r.text, p.start + 1, p.stop - p.start) <> p.text",
 }
 _ENOUGH_MATCHES = 3000
+_PATIENCE = 60.0  # seconds, for what another process is about to finish
 _CHUNK = 500  # below SQLite's oldest limit of 999 variables in a statement
 
 Vectors = Mapping[str, NDArray[np.float32]]
@@ -213,6 +215,21 @@ class _Connection(sqlite3.Connection):
         return self.cursor(_Cursor).executemany(sql, parameters)
 
 
+def _turn_to_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work at once. SQLite's timeout does not cover the turn when several make the file together."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except LibraryError as error:
+            code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+            if code != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 class Store:
     """A library's SQLite file."""
 
@@ -232,9 +249,9 @@ class Store:
             )
         try:
             with _in_words():
-                connection = sqlite3.connect(path, timeout=60, isolation_level=None, factory=_Connection)
+                connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, factory=_Connection)
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
+                _turn_to_wal(connection)
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
                 store = cls(connection)

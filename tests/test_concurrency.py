@@ -76,6 +76,8 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path, folders: list
     ]
     for process in processes:
         process.start()
+    for _, there in pipes:
+        there.close()  # or a process that dies would never be missed
     outcomes: list[tuple[IngestResult, list[str]]] = [here.recv() for here, _ in pipes]
     for process in processes:
         process.join()
