@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 
 from nlp.errors import EncoderError
 from nlp.records import Progress, Topic
@@ -128,19 +127,8 @@ class Adapter:
         """How many of a vector's last columns tell the kind."""
         return len(self.projection[1])
 
-    @staticmethod
-    def pool(states: Matrix, mask: NDArray[np.int64]) -> Matrix:
-        """Return what a vector is made of, for windows of tokens: the mean as a row of length 1, and the first token's state.
-
-        Shapes:
-            ``states`` is ``(n_windows, n_tokens, hidden)``, ``mask`` ``(n_windows, n_tokens)`` with 1 for a token and 0 for
-            padding; what comes back is ``(n_windows, 2 * hidden)``.
-        """
-        mean = unit(np.einsum("nth,nt->nh", states, mask.astype(np.float32)))
-        return np.concatenate([mean, states[:, 0]], axis=1, dtype=np.float32)
-
     def join(self, pooled: Matrix) -> Matrix:
-        """Return vectors of length 1 from what :meth:`pool` returned, or means of it over the windows of a text.
+        """Return vectors of length 1 from the mean over a text's tokens and the first token's state, side by side.
 
         Shapes:
             ``(n_texts, 2 * hidden)`` in, ``(n_texts, hidden + kind_dims)`` out.
@@ -223,6 +211,8 @@ def train_adapter(
         plain: The plain encoder's vectors of the samples and then of the questions, which the content stays near to.
         progress: Called after every step.
     """
+    from sklearn.model_selection import GroupKFold  # noqa: PLC0415 -- a second, and only training needs it
+
     subtopics = tuple(sorted({(s.subtopic, s.primary) for s in samples if s.subtopic and s.primary}))
     targets = _Targets.of([*samples, *questions], plain, [code for code, _ in subtopics])
     asked = np.arange(len(samples), len(samples) + len(questions))

@@ -678,10 +678,12 @@ def models_list(as_json: JsonOption = False) -> None:
 @models_app.command("pull", cls=_Verb)
 def models_pull(name: Annotated[str | None, typer.Argument(help="编码器名称；不给则为默认编码器")] = None) -> None:
     """下载编码器并校验；已在本机且完好则什么也不做。"""
-    from nlp.encoder import catalogue, pull
+    from nlp.encoder import catalogue, open_encoder, pull
 
     wanted = name or catalogue()[0].name
-    typer.echo(str(pull(wanted, whisper)))
+    folder = pull(wanted, whisper)
+    open_encoder(wanted).load()
+    typer.echo(str(folder))
 
 
 @models_app.command("verify", cls=_Verb)

@@ -24,8 +24,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from datasketch import MinHash, MinHashLSH  # type: ignore[import-untyped]
-
 from nlp.records import Identity, Kind, ReportCard, Role, StoredPassage
 from nlp.tagger import core
 
@@ -240,6 +238,8 @@ def _alike(places: dict[str, frozenset[_Place]]) -> dict[str, dict[str, float]]:
     A wording of a form has none. It is not put into the table either once that is known, so that a form with thousands of
     variants costs each of them a handful of comparisons. A wording with figures is like itself alone.
     """
+    from datasketch import MinHash, MinHashLSH  # type: ignore[import-untyped] # noqa: PLC0415 -- half a second
+
     table = MinHashLSH(num_perm=_BANDS * _ROWS, params=(_BANDS, _ROWS))
     wordings = sorted(wording for wording in places if not _FIGURE.search(wording))
     signatures = MinHash.generator(map(_encoded_runs, wordings), num_perm=_BANDS * _ROWS)

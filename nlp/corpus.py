@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.metrics import cohen_kappa_score
 
 from nlp.errors import InvalidInputError, NotFoundError
 from nlp.records import Role, Topic
@@ -241,6 +239,8 @@ def near_duplicates(texts: Sequence[str], above: float = _LIKE) -> list[tuple[in
     >>> near_duplicates(["预算执行进度滞后", "预算执行进度滞后", "资产长期闲置"])
     [(0, 1)]
     """
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 -- a second, and a search needs none of it
+
     grams = CountVectorizer(analyzer=_shingles, binary=True, dtype=np.int32).fit_transform(texts)
     sizes = np.asarray(grams.sum(axis=1)).ravel()
     shared = (grams @ grams.T).tocoo()
@@ -284,4 +284,6 @@ def _agreeing(pairs: Sequence[tuple[str, str]]) -> tuple[float, float]:
     """Return κ and share; where all answers are one and the same, chance alone would agree too, and both are 1."""
     if len({label for pair in pairs for label in pair}) < 2:  # noqa: PLR2004
         return 1.0, 1.0
+    from sklearn.metrics import cohen_kappa_score  # noqa: PLC0415 -- as above
+
     return float(cohen_kappa_score(*zip(*pairs, strict=True))), sum(a == b for a, b in pairs) / len(pairs)

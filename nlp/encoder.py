@@ -25,11 +25,12 @@ import numpy as np
 import platformdirs
 from filelock import FileLock
 
-from nlp.adapter import KIND_SHARE, Adapter, apply_changes, default_adapter, unit
+from nlp.adapter import KIND_SHARE, Adapter, default_adapter, unit
 from nlp.errors import EncoderError
+from nlp.runtime import Engine, open_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,11 +44,6 @@ _PARTS = frozenset({".json", ".safetensors", ".txt", ".model", ".bin"})
 
 # Texts that are tokenised together: bounds the memory that token numbers take (about 4 kB a passage).
 _CHUNK = 4096
-
-# Tokens, padding included, that go through the model at once. Tried from 256 to 16,384 over 1,114 findings and measures
-# of an audit table (61 characters on average, 224 at most) with m3e-small on 2 cores: from 1,024 to 4,096 the speed is
-# the same within the noise, outside of that lower; the least of them takes the least memory.
-_BATCH_TOKENS = 1024
 
 
 class Encoder(Protocol):
@@ -486,7 +482,7 @@ class FolderEncoder:
         self.folder = folder
         self.adapter = adapter
         self._query_prefix = query_prefix
-        # The tokenizer keeps its settings for truncation in one place and may not be used by two threads at once.
+        # The engine gathers what comes back in one place: one call at a time.
         self._lock = threading.Lock()
 
     @property
@@ -517,81 +513,22 @@ class FolderEncoder:
         vector: NDArray[np.float32] = vectors[0]
         return vector
 
+    def load(self) -> None:
+        """Have the model ready now and not with the first text; the first time on a machine it is converted."""
+        with self._lock:
+            _ = self._engine
+
     def _encode_chunk(self, texts: list[str]) -> NDArray[np.float32]:
-        windows = self._model.tokenizer(
-            texts, truncation=True, max_length=self._model.max_seq_length, return_overflowing_tokens=True
-        )
-        tokens: list[list[int]] = windows["input_ids"]
-        lengths = np.array([len(window) for window in tokens])
-        batches = list(_batches(lengths))
-        found = np.concatenate([self._run([tokens[i] for i in batch]) for batch in batches])
-        states = np.empty_like(found)
-        states[np.concatenate(batches)] = found
-        means = _pool(states, lengths, np.array(windows["overflow_to_sample_mapping"]), len(texts))
+        windows, owners = self._engine.windows(texts)
+        lengths = np.array([len(window) for window in windows])
+        means = _pool(self._engine.run(windows), lengths, owners, len(texts))
         if self.adapter is not None:
             return self.adapter.join(means)
         return unit(means)
 
-    def _run(self, windows: list[list[int]]) -> NDArray[np.float32]:
-        """What the model makes of windows that go through it together, padded to the longest.
-
-        Shapes:
-            ``(n_windows, dims)``; for an adapter what :meth:`nlp.adapter.Adapter.pool` makes.
-        """
-        import torch  # noqa: PLC0415 -- loaded with the model
-
-        ids = np.full((len(windows), max(map(len, windows))), self._model.tokenizer.pad_token_id, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, window in enumerate(windows):
-            ids[row, : len(window)] = window
-            mask[row, : len(window)] = 1
-        features = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-        with torch.inference_mode():
-            made = self._model(features)
-        if self.adapter is not None:
-            return self.adapter.pool(made["token_embeddings"].float().numpy(), mask)
-        found: NDArray[np.float32] = made["sentence_embedding"].float().numpy()
-        return found
-
     @cached_property
-    def _model(self) -> Any:
-        """The sentence-transformers model, loaded from files of this machine only."""
-        # Read when the libraries are imported: nothing may call out, whatever a model's settings say, or draw a bar.
-        for switch in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS"):
-            os.environ.setdefault(switch, "1")
-        # Importing these takes 7 s. Counting, exporting and checking never encode, and should not wait for it.
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-
-        try:
-            model = SentenceTransformer(
-                str(self.folder),
-                device="cpu",
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs={"use_safetensors": True},
-            )
-        except Exception as error:  # safetensors, tokenizers and transformers each raise classes of their own
-            raise EncoderError(
-                f"不能载入编码器 {self.name}（{self.folder}）：{error}。"
-                "请运行 jixiao models verify 检查文件，或用 jixiao models pull 重新获取。"
-            ) from error
-        if self.adapter is not None:
-            apply_changes(model[0].auto_model, self.adapter)
-        return model.eval()
-
-
-def _batches(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Positions of windows that go through the model together: of like length, about ``_BATCH_TOKENS`` with padding.
-
-    >>> [batch.tolist() for batch in _batches(np.array([3, 500, 400, 1500]))]
-    [[3], [1, 2], [0]]
-    """
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, _BATCH_TOKENS // int(lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
+    def _engine(self) -> Engine:
+        return open_engine(self.folder, self.adapter, self.fingerprint, models_home() / "converted")
 
 
 def _pool(

@@ -7,16 +7,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from nlp.errors import InvalidInputError
 from nlp.prevalence import WIDEST, Prevalence, estimate, measure
 from nlp.records import Cell, Corrected, Frequency, FrequencyRow, Role, Topic
 from nlp.tagger import ROLES, TOPICS, HeldOut
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DIMENSIONS = ("topic", "subtopic", "department", "region", "level", "year", "kind")
 UNITS = ("passage", "finding", "report")
@@ -46,7 +48,7 @@ def count_cells(
         InvalidInputError: If a dimension or unit is not known.
     """
     _check(by, unit)
-    everything = pd.DataFrame(list(cells), columns=list(Cell._fields))
+    everything = _frame(cells)
     of_role = everything[everything["role"] == role]
     counted = of_role if topic is None else of_role[of_role["topic"] == topic]
     base, measure = (everything, "report") if unit == "report" else (of_role, "row")
@@ -84,6 +86,12 @@ def _compared(
         yield replace(row, rank=ordered.index(sizes[row.values]) + 1, change=change)
 
 
+def _frame(cells: Sequence[Cell]) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 -- a third of a second, and only counting needs it
+
+    return pd.DataFrame(list(cells), columns=list(Cell._fields))
+
+
 def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[tuple[str | int | None, ...], pd.DataFrame]]:
     """Yield the groups of a table by the values of columns, unknown ones too; the whole table for no column."""
     if not by:
@@ -103,7 +111,7 @@ def _check(by: Sequence[str], unit: str) -> None:
 
 
 def _plain(value: Any) -> str | int | None:
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value != value:  # noqa: PLR0124 -- only what is not a number differs from itself
         return None
     return int(value) if isinstance(value, (int, float)) or hasattr(value, "__index__") else str(value)
 
@@ -176,7 +184,7 @@ def with_corrections(
     """
     if table.unit == "report" or "subtopic" in table.by or not len(held.labels) or not cells:
         return table
-    frame = pd.DataFrame(list(cells), columns=list(Cell._fields))
+    frame = _frame(cells)
     others = [dimension for dimension in table.by if dimension != "topic"]
     keys = dict[tuple[str | int | None, ...], int]()
     where = np.zeros(len(frame), dtype=np.int64)

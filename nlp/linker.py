@@ -13,7 +13,6 @@ from itertools import starmap
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from nlp.records import Link, Passage, Reason, Role, Tags
 from nlp.words import search_words
@@ -76,6 +75,8 @@ def assign(scores: Floats) -> dict[int, int]:
     Shapes:
         ``scores`` is ``(n_problems, n_measures)``: log-odds.
     """
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 -- half a second, and a search needs none of it
+
     rows, columns = linear_sum_assignment(-np.maximum(scores, _LOWEST))
     found = {int(c): int(r) for r, c in zip(rows, columns, strict=True) if scores[r, c] > _ENOUGH}
     for column in range(scores.shape[1]):

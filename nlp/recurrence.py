@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from nlp.records import StoredPassage, Tags
 
@@ -123,6 +122,8 @@ def trace(sizes: Sequence[int], scores: Mapping[tuple[int, int], Floats], limit:
     >>> one.places, two.places
     ([(0, 0), (1, 1)], [(1, 0)])
     """
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 -- half a second, and a search needs none of it
+
     threads: list[Thread] = []
     for later, size in enumerate(sizes):
         near = np.full((len(threads), size), -np.inf)

@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -23,8 +24,6 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.special import expit, softmax
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from nlp.errors import TaggerError
 from nlp.outline import find_mark
@@ -125,28 +124,80 @@ class Head:
         return np.asarray(terms @ self.words + vectors @ self.vector + self.bias, dtype=np.float64)
 
 
-@dataclass(slots=True)
-class Vocabulary:
-    """Fitted TF-IDF over words and character pairs of the text, and over character pairs of the path."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """TF-IDF over one kind of terms.
 
-    text: TfidfVectorizer
-    path: TfidfVectorizer
+    Attributes:
+        cut: From a text to its terms.
+        names: The terms that are known.
+        idf: How much each of them tells, ``(n_terms,)``.
+        places: Which column a term has.
+    """
+
+    cut: Callable[[str], list[str]]
+    names: tuple[str, ...]
+    idf: NDArray[np.float64]
+    places: dict[str, int]
+
+    @classmethod
+    def of(cls, cut: Callable[[str], list[str]], names: Sequence[str], idf: NDArray[np.float64]) -> Terms:
+        """Return terms with the columns that follow from their order."""
+        return cls(cut, tuple(names), idf, {name: place for place, name in enumerate(names)})
+
+    @classmethod
+    def fit(cls, cut: Callable[[str], list[str]], texts: Sequence[str]) -> Terms:
+        """Return the terms that at least three of the texts have.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 -- a second, and only training needs it
+
+        fitted = TfidfVectorizer(analyzer=cut, min_df=_LEAST_SAMPLES).fit(texts)
+        return cls.of(cut, [str(name) for name in fitted.get_feature_names_out()], fitted.idf_)
+
+    def weights(self, texts: Sequence[str]) -> sparse.csr_array:
+        """Return the weights of the terms of texts, ``(n, n_terms)``; each row has length 1 or is empty.
+
+        Source:
+            scikit-learn's ``TfidfVectorizer`` with ``sublinear_tf``.
+        """
+        rows: list[int] = [0]
+        columns: list[int] = []
+        data: list[NDArray[np.float64]] = []
+        for text in texts:
+            counts = Counter(self.places[term] for term in self.cut(text) if term in self.places)
+            found = sorted(counts)
+            weights = (1 + np.log([counts[place] for place in found])) * self.idf[found]
+            data.append(weights / (np.linalg.norm(weights) or 1.0))
+            columns += found
+            rows.append(len(columns))
+        shape = (len(texts), len(self.names))
+        return sparse.csr_array((np.concatenate([np.zeros(0), *data]), columns, rows), shape=shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """TF-IDF over words and character pairs of the text, and over character pairs of the path."""
+
+    text: Terms
+    path: Terms
 
     @classmethod
     def fit(cls, samples: Sequence[Sample]) -> Vocabulary:
-        """Return the vocabulary of samples: terms that at least three of them have."""
-        vocabulary = cls(_vectorizer(_text_terms), _vectorizer(_path_terms))
-        vocabulary.text.fit([core(sample.text) for sample in samples])
+        """Return the vocabulary of samples."""
+        text = Terms.fit(_text_terms, [core(sample.text) for sample in samples])
         try:
-            vocabulary.path.fit([_path_of(sample) for sample in samples])
-        except ValueError:  # no two samples share a heading, and a vocabulary has to have a term
-            vocabulary.path.fit(["问题"] * 2)
-        return vocabulary
+            path = Terms.fit(_path_terms, [_path_of(sample) for sample in samples])
+        except ValueError:  # no samples share a heading
+            path = Terms.of(_path_terms, (), np.zeros(0))
+        return cls(text, path)
 
     def terms(self, samples: Sequence[Sample]) -> sparse.csr_array:
         """Return the weights of the terms of samples, ``(n, n_terms)``: those of the text first, then those of the path."""
-        text = sparse.csr_array(self.text.transform([core(sample.text) for sample in samples]))
-        path = sparse.csr_array(self.path.transform([_path_of(sample) for sample in samples])) * _PATH_WEIGHT
+        text = self.text.weights([core(sample.text) for sample in samples])
+        path = self.path.weights([_path_of(sample) for sample in samples]) * _PATH_WEIGHT
         return sparse.csr_array(sparse.hstack([text, path], format="csr"), dtype=np.float32)
 
 
@@ -273,7 +324,7 @@ class Tagger:
 
         Pairs of characters and headings are no words: they speak for nothing here.
         """
-        names = [str(term) for term in self.vocabulary.text.get_feature_names_out()]
+        names = self.vocabulary.text.names
         is_word = np.array([name.startswith("w:") for name in names])
         words = [name[2:].replace("_", "") for name in names]
         spoken = {}
@@ -302,13 +353,10 @@ class Tagger:
             arrays[f"{name}.vector"] = head.vector
             arrays[f"{name}.bias"] = head.bias
             arrays[f"{name}.calibration"] = np.array([head.scale, head.shift])
-        vectorizers = {"text": self.vocabulary.text, "path": self.vocabulary.path}
-        for name, vectorizer in vectorizers.items():
-            arrays[f"{name}.idf"] = vectorizer.idf_.astype(np.float32)
-        vocabulary = {
-            **{name: list(map(str, vectorizer.get_feature_names_out())) for name, vectorizer in vectorizers.items()},
-            "subtopics": self.subtopics,
-        }
+        kinds = {"text": self.vocabulary.text, "path": self.vocabulary.path}
+        for name, terms in kinds.items():
+            arrays[f"{name}.idf"] = terms.idf.astype(np.float32)
+        vocabulary = {**{name: terms.names for name, terms in kinds.items()}, "subtopics": self.subtopics}
         _write(folder / _FILES[2], _said(held))
         _write(folder / _FILES[3], _said(usual or NOTHING_SAID))
         _write(folder / _FILES[0], safetensors.numpy.save(arrays))
@@ -341,8 +389,8 @@ class Tagger:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TaggerError(f"读不出标注模型 {folder}：{error}；请运行 jixiao train 重新训练") from error
         terms = Vocabulary(
-            _restored(_text_terms, vocabulary["text"], arrays["text.idf"]),
-            _restored(_path_terms, vocabulary["path"], arrays["path.idf"]),
+            Terms.of(_text_terms, vocabulary["text"], arrays["text.idf"].astype(np.float64)),
+            Terms.of(_path_terms, vocabulary["path"], arrays["path.idf"].astype(np.float64)),
         )
         return cls(manifest["encoder"], terms, heads, subtopics, arrays["thresholds"], manifest)
 
@@ -382,23 +430,16 @@ def _load_said(path: Path) -> HeldOut:
 def calibrated(name: str, logits: NDArray[np.float64], scale: float, shift: float) -> NDArray[np.float64]:
     """Return the probabilities for a head's logits: each topic by itself for ``present``, one of all for the others."""
     moved = logits * scale + shift
-    return np.asarray(expit(moved) if name == "present" else softmax(moved, axis=1)) if moved.size else moved
+    if name == "present":
+        return np.asarray(0.5 * (1 + np.tanh(moved / 2)))
+    powers = np.exp(moved - moved.max(axis=1, keepdims=True, initial=-np.inf))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _head(arrays: dict[str, NDArray[Any]], name: str) -> Head:
     scale, shift = map(float, arrays[f"{name}.calibration"])
     words = arrays[f"{name}.words"].astype(np.float32)
     return Head(words, arrays[f"{name}.vector"], arrays[f"{name}.bias"], scale, shift)
-
-
-def _restored(terms: Any, vocabulary: list[str], idf: NDArray[np.float32]) -> TfidfVectorizer:
-    vectorizer = _vectorizer(terms, vocabulary)
-    vectorizer.idf_ = idf.astype(np.float64)
-    return vectorizer
-
-
-def _vectorizer(terms: Any, vocabulary: list[str] | None = None) -> TfidfVectorizer:
-    return TfidfVectorizer(analyzer=terms, min_df=_LEAST_SAMPLES, sublinear_tf=True, vocabulary=vocabulary)
 
 
 def _sha256(path: Path) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlp.analyst import TaggedReport
 from nlp.checks import check_report
 from nlp.copies import Copies
 from nlp.drafting import with_slots
-from nlp.evaluation import Score, SetScores, Verdict
 from nlp.figures import Figure, find_figures
 from nlp.library import Info
 from nlp.records import (
@@ -32,6 +31,9 @@ from nlp.recurrence import Recurrences
 from nlp.search import differences
 from nlp.tagger import Evidence
 from nlp.taxonomy import parse_topic, subtopic_name, topic_name
+
+if TYPE_CHECKING:
+    from nlp.evaluation import Score, SetScores, Verdict  # scikit-learn with it, which takes a second to load
 
 Json = dict[str, Any]
 

@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nlp.library import Library
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "nlp"
 
@@ -50,6 +52,7 @@ ROOMS = (
     "review",
     "linker",
     "adapter",
+    "runtime",
     "encoder",
     "analyst",
     "evaluation",
@@ -79,7 +82,7 @@ OWNERS: dict[str, frozenset[str]] = {
         "datasketch": "copies",
         "docx": "briefing exports",
         "faiss": "index",
-        "filelock": "library encoder",
+        "filelock": "library encoder runtime",
         "huggingface_hub": "encoder",
         "jieba": "words",
         "lxml": "readers.docx readers.hypertext readers.numbering",
@@ -92,10 +95,12 @@ OWNERS: dict[str, frozenset[str]] = {
         "rich": "console",
         "safetensors": "adapter encoder tagger",
         "scipy": "tagger learning linker recurrence",
-        "sentence_transformers": "encoder",
+        "openvino": "runtime",
+        "sentence_transformers": "runtime",
         "sklearn": "adapter corpus evaluation learning tagger",
         "sqlite3": "store",
-        "torch": "adapter encoder",
+        "tokenizers": "runtime",
+        "torch": "adapter encoder runtime",
         "transformers": "adapter",
         "typer": "cli console",
     }.items()
@@ -283,7 +288,21 @@ def test_the_facade_loads_neither_torch_nor_charts_nor_parsers() -> None:
     loaded = loaded_by("nlp.library")
     assert "faiss" in loaded
     parsers = {"lxml", "pdfplumber", "pypdfium2", "openpyxl"}
-    assert loaded & {"torch", "sentence_transformers", "matplotlib", "typer", *parsers} == set()
+    slow = {"torch", "sentence_transformers", "transformers", "sklearn", "pandas", "datasketch"}
+    assert loaded & {"matplotlib", "typer", *slow, *parsers} == set()
+
+
+@pytest.mark.encoder
+def test_a_search_from_the_shell_loads_nothing_slow(demo_library: Library) -> None:
+    """What is converted is there already, or the demo library could not be."""
+    code = (
+        "import sys; from nlp.cli import main; sys.argv = ['jixiao', 'search', '预算执行率低', '--json', '--library', sys.argv[1]]\n"
+        "try: main()\nfinally: print(sorted({'torch', 'transformers', 'sklearn', 'pandas', 'openpyxl', 'rich'} & set(sys.modules)), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, str(demo_library.path)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert json.loads(done.stdout)["hits"]
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 # --------------------------------------------------------------------------------------------------------------- safety

@@ -202,7 +202,7 @@ def test_evidence_is_what_the_words_add_to_the_logit(small: Small) -> None:
     tagger, _, _, vectors = small
     sample = Sample("存在不足，指标量化没有做好")
     ((_, evidence),) = tagger.explain([sample], vectors[:1])
-    names = [str(name) for name in tagger.vocabulary.text.get_feature_names_out()]
+    names = list(tagger.vocabulary.text.names)
     row, weights = tagger.vocabulary.terms([sample]).toarray()[0], tagger.heads["primary"].words
     column = TOPICS.index(Topic.INDICATORS)
     spoken = {
