@@ -277,7 +277,10 @@ def test_the_same_samples_give_the_same_adapter(
 
 
 @pytest.mark.encoder
-def test_changes_move_the_vectors_and_nothing_else_does(trained: tuple[Path, Logits], plain: FolderEncoder) -> None:
+def test_changes_move_the_vectors_and_nothing_else_does(
+    trained: tuple[Path, Logits], plain: FolderEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JIXIAO_MODELS", str(tmp_path))  # what is converted here is of no use to anyone else
     adapter = Adapter.load(trained[0])
     before, after = plain.encode(TEXTS), _encoder(plain, adapter).encode(TEXTS)
     assert np.linalg.norm(after, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
@@ -285,7 +288,8 @@ def test_changes_move_the_vectors_and_nothing_else_does(trained: tuple[Path, Log
     assert float(np.linalg.norm(said - before, axis=1).min()) > 1e-3
     assert float((said * before).sum(axis=1).min()) > 0.8  # what is said stays near
     still = {name: (left * 0, right) for name, (left, right) in adapter.changes.items()}
-    unchanged = _encoder(plain, replace(adapter, changes=still)).encode(TEXTS)
+    other = {**adapter.manifest, "files": {"adapter.safetensors": "another"}}
+    unchanged = _encoder(plain, replace(adapter, changes=still, manifest=other)).encode(TEXTS)
     assert np.einsum("ij,ij->i", unchanged[:, : plain.dims], before).min() > 0.999 * np.sqrt(0.75)
     assert np.array_equal(_encoder(plain, None).encode(TEXTS), before)
     # Every linear layer of the four is changed: query, key, value and their output, in and out of the wide layer.

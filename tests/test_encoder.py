@@ -373,7 +373,7 @@ def test_windows_of_a_long_text_are_pooled_by_their_length() -> None:
     text = "".join(TEXTS)[:40]
     first, second = encoder.encode([text[:30], text[30:]])
     expected = first * 32 + second * 12
-    np.testing.assert_allclose(encoder.encode([text])[0], expected / np.linalg.norm(expected), atol=1e-6)
+    np.testing.assert_allclose(encoder.encode([text])[0], expected / np.linalg.norm(expected), atol=5e-3)
 
 
 @pytest.mark.usefixtures("tiny")
@@ -383,8 +383,8 @@ def test_order_survives_sorting_batches_and_chunks(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(room, "_CHUNK", 7)
     monkeypatch.setattr("nlp.runtime._BATCH_TOKENS", 64)
     together = encoder.encode(TEXTS)
-    np.testing.assert_allclose(together, alone, atol=1e-5)
-    assert np.abs(together[0] - together[1]).max() > 1e-3
+    np.testing.assert_allclose(together, alone, atol=5e-3)
+    assert np.abs(together[0] - together[1]).max() > 5e-2
 
 
 # ------------------------------------------------------------------------------------------------ the catalogue itself
