@@ -38,10 +38,16 @@ def demo_passages() -> tuple[list[StoredPassage], np.ndarray, dict[str, str]]:
         found = [item for card in library.info().cards for item in library.passages_of(card.id)]
         store = Store.open(Path(folder) / "library.sqlite", create=False)
         meta = {name: str(store.meta(name)) for name in ("encoder", "encoder_fingerprint")}
-        keys, vectors = store.all_vectors(open_encoder().dims)
+        keys, vectors = everything(store)
         store.close()
         places = {int(key): place for place, key in enumerate(keys)}
         return found, vectors[[places[item.row] for item in found]], meta
+
+
+def everything(store: Store) -> tuple[np.ndarray, np.ndarray]:
+    """Return keys and vectors of all passages of a store."""
+    keys, vectors = zip(*store.vectors(open_encoder().dims), strict=True)
+    return np.concatenate(keys), np.concatenate(vectors)
 
 
 def fill(folder: Path, passages: int) -> None:
@@ -59,6 +65,8 @@ def fill(folder: Path, passages: int) -> None:
         others = [found[row].passage.text for row in chance.integers(0, len(found), EACH)]
         report, tagged = _report(number, [found[row] for row in rows], others)
         store.add_report(report, tagged, {item.hash: vector for item, vector in zip(tagged, moved, strict=True)})
+    dims = vectors.shape[1]
+    VectorIndex.save(folder / "index", store.vectors(dims), dims, store.generation)
     store.close()
 
 
@@ -91,8 +99,8 @@ def measure(library: Library, store: Store) -> dict[str, Any]:
     """Return milliseconds of a search in a warm process, and recall of the filtered one against all products."""
     queries = [query["text"] for query in read_queries()][:60]
     encoder = open_encoder()
-    keys, vectors = store.all_vectors(encoder.dims)
-    index = VectorIndex.build(keys, vectors, 0)
+    keys, vectors = everything(store)
+    index = VectorIndex(keys, vectors, 0)
     library.search("预热")
     plain: list[float] = []
     narrow: list[float] = []

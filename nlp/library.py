@@ -1,6 +1,6 @@
 """The façade: one library of reports in one folder, and everything that can be asked of it.
 
-A library is a folder with ``library.sqlite`` (the truth), ``index.faiss`` (derived, can be rebuilt) and ``library.lock``
+A library is a folder with ``library.sqlite`` (the truth), the folder ``index`` (derived, can be rebuilt) and ``library.lock``
 (held while something is written).
 """
 
@@ -86,7 +86,7 @@ from nlp.words import search_words
 if TYPE_CHECKING:
     from types import TracebackType
 
-_STORE, _INDEX, _LOCK = "library.sqlite", "index.faiss", "library.lock"
+_STORE, _INDEX, _LOCK = "library.sqlite", "index", "library.lock"
 _LOCK_SECONDS = 1800
 _LONGEST_QUERY = 2000
 _LONGEST_QUOTATION = 160
@@ -502,21 +502,28 @@ class Library:
         return f"没有条目同时符合这些筛选条件：{advice}；请放宽 --department、--region、--year 等条件"
 
     def _current_index(self) -> VectorIndex:
-        """Return the index of the store as it is now: the one at hand, the saved one, or a new one."""
-        generation = self._store.generation
-        if self._index is None or self._index.generation != generation:
-            self._index = VectorIndex.load(self.path / _INDEX, generation) or self._built_index(generation)
-        return self._index
+        """Return the index of the store as it is now: the one at hand or the saved one, with what came since, or a new one."""
+        generation, dims = self._store.generation, self._encoder().dims
+        found = self._extensible(self._index) or self._extensible(VectorIndex.load(self.path / _INDEX))
+        if found is None:
+            found = VectorIndex(np.zeros(0, dtype=np.int64), np.zeros((0, dims), dtype=np.float32), 0)
+        if found.generation != generation:
+            found = found.extended(self._store.vectors(dims, found.last_key), generation)
+        self._index = found
+        return found
 
-    def _built_index(self, generation: int) -> VectorIndex:
-        keys, vectors = self._store.all_vectors(self._encoder().dims)
-        return VectorIndex.build(keys, vectors, generation)
+    def _extensible(self, index: VectorIndex | None) -> VectorIndex | None:
+        """Return an index if the store has at most added something since."""
+        if index is not None and self._store.rewritten <= index.generation <= self._store.generation:
+            return index
+        return None
 
     def _refresh_index(self) -> None:
-        generation = self._store.generation
-        if VectorIndex.load(self.path / _INDEX, generation) is None:
-            self._index = self._built_index(generation)
-            self._index.save(self.path / _INDEX)
+        generation, dims = self._store.generation, self._encoder().dims
+        saved = self._extensible(VectorIndex.load(self.path / _INDEX))
+        if saved is None or saved.generation != generation:
+            new = self._store.vectors(dims, saved.last_key if saved else 0)
+            self._index = VectorIndex.save(self.path / _INDEX, new, dims, generation, onto=saved)
 
     # ---------------------------------------------------------------------------------------------------------- counts and wording
 
@@ -765,7 +772,7 @@ class Library:
             for done, card in enumerate(cards):
                 progress(Progress(done, len(cards), 0, card.identity.title))
                 self._retag(card.id, encode_anew=card.id in damaged)
-            (self.path / _INDEX).unlink(missing_ok=True)
+            VectorIndex.drop(self.path / _INDEX)
             self._refresh_index()
             progress(Progress(len(cards), len(cards), 0, ""))
 
@@ -812,10 +819,10 @@ class Library:
         problems = self._store.integrity()
         if self._store.counts()[0]:
             with self._store.snapshot():
-                saved = VectorIndex.load(self.path / _INDEX, self._store.generation)
-                if saved is None:
+                saved = VectorIndex.load(self.path / _INDEX)
+                if saved is None or saved.generation != self._store.generation:
                     problems.append("向量索引缺失、损坏或不是最新；请运行 jixiao library rebuild")
-                elif not problems and not saved.holds(*self._store.all_vectors(saved.dims)):
+                elif not problems and not saved.holds(self._store.vectors(saved.dims)):
                     problems.append("向量索引与库中的向量不一致；请运行 jixiao library rebuild")
         return tuple(problems)
 

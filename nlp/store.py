@@ -47,7 +47,7 @@ from nlp.words import search_words
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _CORRECTIONS = """
 CREATE TABLE IF NOT EXISTS corrections (
     key TEXT PRIMARY KEY, text TEXT NOT NULL, path TEXT NOT NULL, role TEXT NOT NULL, topic TEXT, secondary TEXT NOT NULL,
@@ -94,8 +94,9 @@ CREATE TABLE vectors (hash TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID
 CREATE VIRTUAL TABLE words USING fts5 (terms, tokenize = "unicode61 remove_diacritics 0");
 """
 _VOCABULARY = "CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab (words, row)"
+_REWRITTEN = "INSERT INTO meta SELECT 'rewritten', value FROM meta WHERE key = 'generation'"
 # What each version added to the one that is named.
-_STEPS = {"2": _CORRECTIONS, "3": _VOCABULARY}
+_STEPS = {"2": _CORRECTIONS, "3": _VOCABULARY, "4": _REWRITTEN}
 
 _PASSAGE_COLUMNS = (
     "p.row, p.id, p.text, p.start, p.stop, p.section, p.lead, p.page, p.ref, p.given_role, p.department, p.province, "
@@ -154,6 +155,7 @@ _FAULTS = {
 }
 _ENOUGH_MATCHES = 3000
 _PATIENCE = 60.0  # seconds, for what another process is about to finish
+_VECTORS_AT_ONCE = 10_000
 _CHUNK = 500  # below SQLite's oldest limit of 999 variables in a statement
 
 Vectors = Mapping[str, NDArray[np.float32]]
@@ -333,6 +335,11 @@ class Store:
         """How many transactions have changed the passages."""
         return int(self.meta("generation") or 0)
 
+    @property
+    def rewritten(self) -> int:
+        """The last generation that took passages or vectors away or changed them; those since then only added some."""
+        return int(self.meta("rewritten") or 0)
+
     # ------------------------------------------------------------------------------------------------------- reports in and out
 
     def source(self, path: str) -> tuple[str, str] | None:
@@ -449,7 +456,7 @@ class Store:
         self._db.execute("DELETE FROM words WHERE rowid IN (SELECT row FROM passages WHERE report = ?)", (report_id,))
         self._db.execute("DELETE FROM reports WHERE id = ?", (report_id,))
         self._drop_unused(hashes)
-        self._changed()
+        self._changed(rewritten=True)
 
     def _hashes(self, report_id: str) -> list[tuple[str]]:
         return self._db.execute("SELECT DISTINCT vector FROM passages WHERE report = ?", (report_id,)).fetchall()
@@ -471,8 +478,11 @@ class Store:
                 digest.update(repr(row).encode())
         return digest.hexdigest()
 
-    def _changed(self) -> None:
-        self.set_meta("generation", str(self.generation + 1))
+    def _changed(self, *, rewritten: bool = False) -> None:
+        generation = str(self.generation + 1)
+        self.set_meta("generation", generation)
+        if rewritten:
+            self.set_meta("rewritten", generation)
 
     def replace_tags(
         self, report_id: str, passages: Sequence[TaggedPassage], links: Sequence[Link], vectors: Vectors
@@ -484,8 +494,12 @@ class Store:
             self._db.execute(
                 "DELETE FROM words WHERE rowid IN (SELECT row FROM passages WHERE report = ?)", (report_id,)
             )
+            moved = False
             for item in passages:
-                row = self._db.execute("SELECT row FROM passages WHERE id = ?", (item.passage.id,)).fetchone()[0]
+                row, vector = self._db.execute(
+                    "SELECT row, vector FROM passages WHERE id = ?", (item.passage.id,)
+                ).fetchone()
+                moved = moved or vector != item.hash or vector in vectors
                 tags = item.tags
                 self._db.execute(
                     "UPDATE passages SET vector = ?, role = ?, role_score = ?, topic = ? WHERE row = ?",
@@ -497,7 +511,7 @@ class Store:
             self._insert_links(report_id, links)
             self._drop_unused(before)
             self._seal(report_id, "derived_digest", _DERIVED)
-            self._changed()
+            self._changed(rewritten=moved)
 
     def put_corrections(self, corrections: Mapping[str, Correction]) -> None:
         """Keep what people decided, by the key of the passage; a later decision replaces an earlier one."""
@@ -649,19 +663,20 @@ class Store:
                 found[row] = np.frombuffer(blob, dtype="<f4")
         return found
 
-    def all_vectors(self, dims: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return keys and vectors of all passages.
+    def vectors(self, dims: int, after: int = 0) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield keys and vectors of the passages whose keys are higher than one, a bounded number at once.
 
         Shapes:
-            ``(n_passages,)`` and ``(n_passages, dims)``, in the order of the keys.
+            ``(n,)`` and ``(n, dims)``, in the order of the keys.
         """
-        rows = self._db.execute(
-            "SELECT p.row, v.vector FROM passages p JOIN vectors v ON v.hash = p.vector ORDER BY p.row"
-        ).fetchall()
-        keys = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-        if not rows:
-            return keys, np.zeros((0, dims), dtype=np.float32)
-        return keys, np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), dims)
+        sql = (
+            "SELECT p.row, v.vector FROM passages p JOIN vectors v ON v.hash = p.vector WHERE p.row > ? "
+            "ORDER BY p.row LIMIT ?"
+        )
+        while rows := self._db.execute(sql, (after, _VECTORS_AT_ONCE)).fetchall():
+            keys = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+            yield keys, np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), dims)
+            after = int(keys[-1])
 
     # ---------------------------------------------------------------------------------------------------- filters, words, counts
 

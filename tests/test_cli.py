@@ -579,7 +579,7 @@ def test_a_library_is_looked_at_checked_rebuilt_and_thinned(
     assert {"path", "reports", "passages", "encoder", "list"} <= set(info)
     assert info["reports"] == 2
     assert jixiao("library", "verify", *where, "--json").json == {"problems": []}
-    (tmp_path / "library" / "index.faiss").write_bytes(b"damaged")
+    (tmp_path / "library" / "index" / "note.json").write_bytes(b"damaged")
     damaged = jixiao("library", "verify", *where)
     assert damaged.code == 1
     assert "rebuild" in damaged.out + damaged.err

@@ -48,8 +48,10 @@ STEPS = (
     "nlp.store:Store._drop_unused",
     "nlp.store:Store._changed",
     "nlp.index:VectorIndex.save",
-    "faiss:write_index",
-    "pathlib:Path.write_text",
+    "nlp.index:_written",
+    "nlp.index:_sha256",
+    "nlp.index:_note_down",
+    "nlp.index:_clear",
     "pathlib:Path.unlink",
     "pathlib:Path.replace",
 )
@@ -238,7 +240,12 @@ def test_killed_and_run_again_it_is_the_same_library(world: World, tmp_path: Pat
         world.take_in(library)
         assert dump(library) == wanted[version], (attempt, how)
         assert problems(library) == (), (attempt, how)
-        assert sorted(path.suffix for path in library.iterdir()) == [".faiss", ".json", ".lock", ".sqlite"]
+        assert sorted(path.name for path in library.iterdir()) == ["index", "library.lock", "library.sqlite"]
+        assert {path.name.partition("-")[0] for path in (library / "index").iterdir()} == {
+            "keys",
+            "note.json",
+            "vectors",
+        }
         shutil.rmtree(library)
 
 

@@ -6,6 +6,7 @@ import zipfile
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from conftest import report_text, write_report
 
@@ -169,29 +170,29 @@ def test_a_missing_path_is_told_in_words(tmp_path: Path) -> None:
 def test_a_damaged_or_stale_index_is_made_anew_silently(
     home: Path, reports: Path, what: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    index, note = home / "index.faiss", home / "index.json"
+    old = {path: path.read_bytes() for path in (home / "index").iterdir()}
     if what == "stale":
-        old = index.read_bytes(), note.read_bytes()
         write_report(reports, "青禾县民政局", 2024, ["临时救助支出进度慢。"])
         with Library.open(home) as library:
             library.ingest(reports)
     wanted = answers(home)
     assert wanted
+    now = {path.name.partition("-")[0]: path for path in (home / "index").iterdir()}
     if what == "missing":
-        index.unlink()
+        now["vectors"].unlink()
     elif what == "cut":
-        index.write_bytes(index.read_bytes()[:-100])
+        now["vectors"].write_bytes(now["vectors"].read_bytes()[:-100])
     elif what == "flipped":
-        data = bytearray(index.read_bytes())
+        data = bytearray(now["keys"].read_bytes())
         data[len(data) // 2] ^= 4
-        index.write_bytes(data)
+        now["keys"].write_bytes(data)
     elif what == "no note":
-        note.unlink()
+        now["note.json"].unlink()
     elif what == "stale":
-        index.write_bytes(old[0])
-        note.write_bytes(old[1])
+        for path, content in old.items():
+            path.write_bytes(content)
     else:
-        index.write_bytes(b"IxFI" + bytes(4000))
+        now["keys"].write_bytes(bytes(4000))
     assert answers(home) == wanted
     with Library.open(home) as library:
         assert library.verify() == ("向量索引缺失、损坏或不是最新；请运行 jixiao library rebuild",)
@@ -200,10 +201,41 @@ def test_a_damaged_or_stale_index_is_made_anew_silently(
     assert capfd.readouterr().err == ""
 
 
+def assert_finds_itself(library: Library) -> None:
+    """Each vector of the store is the nearest to itself in the index."""
+    index = library._current_index()
+    for keys, vectors in library._store.vectors(index.dims):
+        for key, vector in zip(keys, vectors, strict=True):
+            found, scores = index.search(vector, 1, np.array([key]))
+            assert (found.tolist(), scores) == ([key], pytest.approx([1.0], abs=1e-5))
+    assert len(index) == library.info().passages
+
+
+def test_an_open_library_sees_what_others_add_and_take_away(home: Path, reports: Path) -> None:
+    """Keys of what was removed last are given again to what comes next."""
+    with Library.open(home) as reader, Library.open(home) as writer:
+        assert answers(home)
+        reader.search("临时救助")
+        added = write_report(reports, "青禾县民政局", 2024, ["临时救助支出进度慢。"])
+        writer.ingest(added)
+        hit = reader.search("临时救助支出进度慢").hits[0]
+        assert "临时救助支出进度慢。" in hit.found.passage.text
+        assert_finds_itself(reader)
+        writer.remove(hit.found.report.id)
+        added.unlink()
+        writer.ingest(write_report(reports, "青禾县文化局", 2024, ["场馆开放时间短。"]))
+        assert writer.verify() == ()
+        hit = reader.search("场馆开放时间短").hits[0]
+        assert "场馆开放时间短。" in hit.found.passage.text
+        assert_finds_itself(reader)
+        texts = [hit.found.passage.text for hit in reader.search("临时救助支出进度慢").hits]
+        assert not any("临时救助支出进度慢。" in text for text in texts)
+
+
 def test_an_index_with_other_vectors_is_found_by_verify(home: Path) -> None:
     with Library.open(home) as library:
-        keys, vectors = library._store.all_vectors(576)
-        VectorIndex.build(keys, -vectors, library.info().generation).save(home / "index.faiss")
+        turned = ((keys, -vectors) for keys, vectors in library._store.vectors(576))
+        VectorIndex.save(home / "index", turned, 576, library.info().generation)
         assert library.verify() == ("向量索引与库中的向量不一致；请运行 jixiao library rebuild",)
         library.rebuild()
         assert library.verify() == ()

@@ -160,9 +160,35 @@ def test_a_ledgers_row_keeps_its_own_identity(store: Store) -> None:
 
 def test_vectors_come_back_exactly(store: Store) -> None:
     put(store, report_of("a", "甲.txt"))
-    keys, vectors = store.all_vectors(8)
-    assert keys.tolist() == [found.row for found in store.passages_of("a")]
+    rows = [found.row for found in store.passages_of("a")]
+    ((keys, vectors),) = store.vectors(8)
+    assert keys.tolist() == rows
     np.testing.assert_array_equal(vectors, [vector_of(text) for text in TEXTS])
+    ((keys, vectors),) = store.vectors(8, after=rows[0])
+    assert keys.tolist() == rows[1:]
+    np.testing.assert_array_equal(vectors, [vector_of(text) for text in TEXTS[1:]])
+    assert list(store.vectors(8, after=rows[-1])) == []
+
+
+def test_vectors_come_a_few_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nlp.store._VECTORS_AT_ONCE", 2)
+    put(store, report_of("a", "甲.txt"))
+    assert [len(keys) for keys, _ in store.vectors(8)] == [2, 1]
+    assert np.concatenate([keys for keys, _ in store.vectors(8)]).tolist() == [f.row for f in store.passages_of("a")]
+
+
+def test_it_is_remembered_when_something_was_last_taken_away_or_changed(store: Store) -> None:
+    first = report_of("a", "甲.txt")
+    put(store, first)
+    put(store, report_of("b", "乙.txt"))
+    assert (store.generation, store.rewritten) == (2, 0)
+    same = [TaggedPassage(found.passage, found.tags, f"h:{found.passage.text}") for found in store.passages_of("a")]
+    store.replace_tags("a", same, first.links, {})
+    assert (store.generation, store.rewritten) == (3, 0)
+    store.replace_tags("a", same, first.links, {same[0].hash: vector_of("anders")})
+    assert (store.generation, store.rewritten) == (4, 4)
+    store.remove_report("b")
+    assert (store.generation, store.rewritten) == (5, 5)
 
 
 def test_an_unknown_report_is_told_in_words(store: Store) -> None:
@@ -247,7 +273,7 @@ def test_replace_tags_changes_what_is_derived_and_nothing_else(store: Store) -> 
     store.replace_tags("a", items, [], {item.hash: vector_of(item.hash) for item in items})
     assert store.report("a") == replace(report, links=())
     assert [found.tags for found in store.passages_of("a")] == [new] * 3
-    np.testing.assert_array_equal(store.all_vectors(8)[1], [vector_of(item.hash) for item in items])
+    np.testing.assert_array_equal(next(store.vectors(8))[1], [vector_of(item.hash) for item in items])
     assert store.known_vectors([f"h:{text}" for text in TEXTS]) == {}
     assert store.integrity() == []
 
