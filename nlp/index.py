@@ -12,16 +12,19 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from nlp.errors import LibraryError
+
+if TYPE_CHECKING:
+    from io import BufferedWriter
 
 Keys = NDArray[np.int64]
 Matrix = NDArray[np.float32]
@@ -209,7 +212,8 @@ class VectorIndex:
             folder.mkdir(exist_ok=True)
             first = onto.keys if onto is not None else np.zeros(0, dtype=np.int64)
             keys = np.concatenate([first, *_written(folder / files["vectors"], chunks, len(first) * dims * 4)])
-            keys.astype("<i8").tofile(folder / files["keys"])
+            with _new(folder / files["keys"]) as file:
+                file.write(keys.astype("<i8").tobytes())
             learnt, cells = before.learnt if before else 0, onto.cells if onto is not None else None
             note = _Note(generation, len(keys), dims, learnt, files, {})
             found = cls(keys, _mapped(folder / files["vectors"], note), generation)
@@ -219,7 +223,9 @@ class VectorIndex:
             if cells is not None:
                 _fill(cells, found._vectors)
                 files["cells"] = f"cells-{mark}.faiss"
-                faiss.write_index(cells, str(folder / files["cells"]))
+                with _new(folder / files["cells"]) as file:
+                    # Not to a path: FAISS does not tell when the last of it finds no room.
+                    faiss.write_index(cells, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]  # missing in its stub
             note = replace(note, sha256={part: _sha256(folder / files[part]) for part in files if part != "vectors"})
             _note_down(folder, note)
             _clear(folder, {_NOTE, *files.values()})
@@ -286,11 +292,18 @@ def _read_note(folder: Path) -> _Note | None:
 
 def _note_down(folder: Path, note: _Note) -> None:
     beside = folder / f"{_NOTE}.tmp"
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(asdict(note), file, indent=2)
+    with _new(beside) as file:
+        file.write(json.dumps(asdict(note), indent=2).encode())
+    beside.replace(folder / _NOTE)
+
+
+@contextmanager
+def _new(path: Path) -> Iterator[BufferedWriter]:
+    """Open a new file that is on the disk when it is closed."""
+    with path.open("wb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(folder / _NOTE)
 
 
 def _clear(folder: Path, kept: set[str]) -> None:

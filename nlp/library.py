@@ -48,6 +48,7 @@ from nlp.records import (
     Frequency,
     Hit,
     IngestResult,
+    Labels,
     Passage,
     Progress,
     Report,
@@ -385,25 +386,17 @@ class Library:
         vector = self._encoder().encode_query(core(query))
         with self._store.snapshot():  # another process may write meanwhile
             allowed = self._store.rows_passing(filters)
-            ranked = self._ranked(query, vector, filters, allowed, max(CANDIDATES, 3 * top * page))
-            pool, folded = self._folded([candidate.row for candidate in ranked], top * page)
-            groups = folded[top * (page - 1) :]
+            ranked, labels = self._ranked(query, vector, filters, allowed, max(CANDIDATES, 3 * top * page))
+            groups = fold([label.text for label in labels], top * page)[top * (page - 1) :]
+            places = [place for group in groups for place in group]
+            found = dict(zip(places, self._store.passages([ranked[place].row for place in places]), strict=True))
             hits = tuple(
-                _hit(rank, ranked[first], [pool[place] for place in (first, *same)], query)
-                for rank, (first, *same) in enumerate(groups, top * (page - 1) + 1)
+                _hit(rank, ranked[group[0]], [found[place] for place in group], query)
+                for rank, group in enumerate(groups, top * (page - 1) + 1)
             )
-            counts = facets(self._store.labels([candidate.row for candidate in ranked]))
+            counts = facets(labels)
             note = "" if hits else self._why_nothing(query, filters, ranked)
         return SearchResult(query, round((time.perf_counter() - started) * 1000, 1), hits, counts, note)
-
-    def _folded(self, rows: Sequence[int], count: int) -> tuple[list[StoredPassage], list[list[int]]]:
-        """Return passages of rows, as many as are needed for so many groups that differ, and the groups' places."""
-        pool: list[StoredPassage] = []
-        groups: list[list[int]] = []
-        while len(groups) < count and len(pool) < len(rows):
-            pool += self._store.passages(rows[len(pool) : len(pool) + 2 * count])
-            groups = fold([found.passage.text for found in pool], count)
-        return pool, groups
 
     def pinpoint(self, result: SearchResult) -> SearchResult:
         """Return a search's answer with, for each hit of several sentences, the one that is nearest to the query in meaning."""
@@ -459,7 +452,8 @@ class Library:
         filters: Filters,
         allowed: NDArray[np.int64] | None,
         count: int,
-    ) -> list[Scored]:
+    ) -> tuple[list[Scored], list[Labels]]:
+        """Return candidates, best first, and what each is; none where nothing answers the query."""
         asked = widened(query)
         words = list(dict.fromkeys([*asked, *sorted(frozenset().union(*asked.values()))]))
         by_words = [row for row, _ in self._store.search_words(words, filters, count)]
@@ -477,10 +471,14 @@ class Library:
         near = _pairs(index.search(turned, count, allowed)) if _CHINESE.search(query) else {}
         only_words = np.array(sorted(shared.keys() - near.keys()), dtype=np.int64)
         near |= _pairs(index.search(turned, len(only_words), only_words))
-        labels = self._store.labels(sorted(near))
-        fits = fitting(labels, self._meant(query, vector), sought_role(query))
-        found = fuse(shared, near, fits, self._store.lengths(sorted(near)), statement=statement)
-        return found if has_answer(asked, self._store.known_words(words), found) else []
+        labels = {label.row: label for label in self._store.labels(sorted(near))}
+        fits = fitting(list(labels.values()), self._meant(query, vector), sought_role(query))
+        # The tabs between a row's cells are no characters.
+        lengths = {row: len(label.text.replace("\t", "")) for row, label in labels.items()}
+        found = fuse(shared, near, fits, lengths, statement=statement)
+        if not has_answer(asked, self._store.known_words(words), found):
+            return [], []
+        return found, [labels[candidate.row] for candidate in found]
 
     def _why_nothing(self, query: str, filters: Filters, ranked: Sequence[Scored]) -> str:
         if ranked:

@@ -421,7 +421,7 @@ class StoredPassage:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a passage of the library is counted and weighed by, without its text.
+    """What a passage of the library is counted and weighed by.
 
     Attributes:
         row: Its key in the store.
@@ -434,6 +434,7 @@ class Labels:
     subtopic: str | None
     year: int | None
     department: str | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,12 @@ _FAULTS = {
 }
 _ENOUGH_MATCHES = 3000
 _PATIENCE = 60.0  # seconds, for what another process is about to finish
+# Each name once, from one to the next in the index, without a look at every passage.
+_DEPARTMENTS = (
+    "WITH RECURSIVE every (name) AS (SELECT min(department) FROM passages UNION ALL "
+    "SELECT (SELECT min(department) FROM passages WHERE department > name) FROM every WHERE name IS NOT NULL) "
+    "SELECT name FROM every WHERE name IS NOT NULL"
+)
 _VECTORS_AT_ONCE = 10_000
 _CHUNK = 500  # below SQLite's oldest limit of 999 variables in a statement
 
@@ -303,7 +309,8 @@ class Store:
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk has ended it already
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 
@@ -746,23 +753,13 @@ class Store:
                 found[row] = frozenset(terms.split())
         return found
 
-    def lengths(self, rows: Sequence[int]) -> dict[int, int]:
-        """Return how many characters each passage has, by key; the tabs between a row's cells are none."""
-        found: dict[int, int] = {}
-        for begin in range(0, len(rows), _CHUNK):
-            chunk = [int(row) for row in rows[begin : begin + _CHUNK]]
-            marks = ",".join("?" * len(chunk))
-            sql = f"SELECT row, length(replace(text, char(9), '')) FROM passages WHERE row IN ({marks})"  # noqa: S608  only question marks
-            found.update(self._db.execute(sql, chunk))
-        return found
-
     def labels(self, rows: Sequence[int]) -> list[Labels]:
-        """Return role, topic, subtopic, year and department of passages."""
+        """Return role, topic, subtopic, year, department and text of passages."""
         found: list[Labels] = []
         for begin in range(0, len(rows), _CHUNK):
             chunk = [int(row) for row in rows[begin : begin + _CHUNK]]
             sql = (
-                "SELECT p.row, p.role, p.topic, t.subtopic, p.year, p.department FROM passages p "  # noqa: S608  only question marks
+                "SELECT p.row, p.role, p.topic, t.subtopic, p.year, p.department, p.text FROM passages p "  # noqa: S608  only question marks
                 "LEFT JOIN topics t ON t.passage = p.row AND t.label = p.topic "
                 f"WHERE p.row IN ({','.join('?' * len(chunk))})"
             )
@@ -840,7 +837,7 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
     clauses: list[str] = []
     values: list[Any] = []
     if filters.department is not None:
-        clauses.append("instr(p.department, ?) > 0")
+        clauses.append(f"p.department IN ({_DEPARTMENTS} AND instr(name, ?) > 0)")
         values.append(filters.department)
     if filters.region is not None:
         clauses.append(

@@ -207,7 +207,8 @@ def assert_finds_itself(library: Library) -> None:
     for keys, vectors in library._store.vectors(index.dims):
         for key, vector in zip(keys, vectors, strict=True):
             found, scores = index.search(vector, 1, np.array([key]))
-            assert (found.tolist(), scores) == ([key], pytest.approx([1.0], abs=1e-5))
+            assert found.tolist() == [key]
+            assert scores == pytest.approx([1.0], abs=1e-5)
     assert len(index) == library.info().passages
 
 

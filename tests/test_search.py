@@ -76,10 +76,10 @@ def test_the_kind_that_is_meant_tips_the_balance() -> None:
 def test_topic_subtopic_and_role_make_a_passage_fit() -> None:
     meant = TopicScore(Topic.INDICATORS, 0.9, "vague_indicators")
     labels = [
-        Labels(1, "problem", "indicators", "vague_indicators", 2024, None),
-        Labels(2, "problem", "indicators", None, 2024, None),
-        Labels(3, "measure", "other", "vague_indicators", 2024, None),
-        Labels(4, "background", None, None, 2024, None),
+        Labels(1, "problem", "indicators", "vague_indicators", 2024, None, ""),
+        Labels(2, "problem", "indicators", None, 2024, None, ""),
+        Labels(3, "measure", "other", "vague_indicators", 2024, None, ""),
+        Labels(4, "background", None, None, 2024, None, ""),
     ]
     found = fitting(labels, meant, Role.PROBLEM)
     assert {row: round(value, 3) for row, value in found.items()} == {1: 0.933, 2: 0.633, 3: 0.3, 4: 0.0}
@@ -142,9 +142,9 @@ def test_facets_count_what_was_considered(demo_library: Library) -> None:
 def test_facets_leave_out_what_is_not_known() -> None:
     assert facets([]) == {"role": {}, "topic": {}, "year": {}, "department": {}}
     labels = [
-        Labels(1, "problem", "indicators", None, 2024, "甲局"),
-        Labels(2, "problem", None, None, 2023, None),
-        Labels(3, "cause", "other", None, 2024, "乙局"),
+        Labels(1, "problem", "indicators", None, 2024, "甲局", ""),
+        Labels(2, "problem", None, None, 2023, None, ""),
+        Labels(3, "cause", "other", None, 2024, "乙局", ""),
     ]
     counted = facets(labels)
     assert counted["role"] == {"problem": 2, "cause": 1}
