@@ -6,12 +6,11 @@ A library is a folder with ``library.sqlite`` (the truth), the folder ``index`` 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from pathlib import Path
@@ -37,8 +36,8 @@ from nlp.errors import (
 from nlp.frequency import count_cells, representative, with_corrections
 from nlp.identity import Overrides, read_meta
 from nlp.index import VectorIndex
-from nlp.readers import is_candidate, members
-from nlp.reading import read_report, report_id
+from nlp.pipeline import FileTask, Found, Known, read_files
+from nlp.readers import is_candidate
 from nlp.records import (
     Among,
     Cell,
@@ -247,23 +246,25 @@ class Library:
         """
         started = time.monotonic()
         own = self.path.resolve()
-        found = [file for path in paths for file in _files(Path(path))]
-        wanted = [file for file in dict.fromkeys(found) if own not in file.resolve().parents]
+        given = [file for path in paths for file in _files(Path(path))]
+        wanted = [file for file in dict.fromkeys(given) if own not in file.resolve().parents]
         counts = {"added": 0, "updated": 0, "unchanged": 0}
         failed: list[Failure] = []
         with self._writing(say):
             self._remember_encoder()
             metas: dict[Path, dict[str, Overrides]] = {}
             passages = 0
-            for done, file in enumerate(wanted):
-                progress(Progress(done, len(wanted), passages, file.name))
-                said = _meta_for(file, metas) or overrides
-                for name, outcome in self._take_in(file, said):
-                    if isinstance(outcome, NlpError):
-                        failed.append(Failure(name, _plain(outcome, name)))
-                    else:
-                        counts[outcome[0]] += 1
-                        passages += outcome[1]
+            tasks = [FileTask(file.resolve(), _meta_for(file, metas) or overrides) for file in wanted]
+            with closing(read_files(tasks, self._store.sources_under)) as files:
+                for done, (_, every) in enumerate(files):
+                    progress(Progress(done, len(wanted), passages, wanted[done].name))
+                    for found in every:
+                        outcome = self._take_in(found)
+                        if isinstance(outcome, NlpError):
+                            failed.append(Failure(found.name, _plain(outcome, found.name)))
+                        else:
+                            counts[outcome[0]] += 1
+                            passages += outcome[1]
             progress(Progress(len(wanted), len(wanted), passages, ""))
             self._refresh_index()
         reports, stored = self._store.counts()
@@ -275,34 +276,30 @@ class Library:
             seconds=round(time.monotonic() - started, 2),
         )
 
-    def _take_in(self, file: Path, overrides: Overrides | None) -> Iterator[tuple[str, tuple[str, int] | NlpError]]:
-        """Yield, for each report in a file, its name and what became of it (and its number of passages)."""
-        for member in members(file.resolve()):
-            name = _printable(member.name)
-            if not hasattr(member, "data"):
-                yield name, member.error
-                continue
-            try:
-                yield name, self._take_in_report(member.data, name, overrides)
-            except (EncoderError, TaggerError, LibraryError):
-                raise  # nothing can be taken in without them
-            except NlpError as error:
-                yield name, error
-            except Exception as error:  # noqa: BLE001  a text that nobody foresaw stops itself, not the folder
-                yield (
-                    name,
-                    UnreadableFileError(f"处理时出错（{type(error).__name__}: {error}），已跳过；请检查这个文件"),
-                )
+    def _take_in(self, found: Found) -> tuple[str, int] | NlpError:
+        """Return what became of a report that was found (and its number of passages)."""
+        if isinstance(found.outcome, NlpError):
+            return found.outcome
+        try:
+            return self._take_in_report(found.name, found.outcome)
+        except (EncoderError, TaggerError, LibraryError):
+            raise  # nothing can be taken in without them
+        except NlpError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  a text that nobody foresaw stops itself, not the folder
+            return UnreadableFileError(f"处理时出错（{type(error).__name__}: {error}），已跳过；请检查这个文件")
 
-    def _take_in_report(self, data: bytes, name: str, overrides: Overrides | None) -> tuple[str, int]:
-        rid = report_id(data, overrides)
+    def _take_in_report(self, name: str, report: Report | Known) -> tuple[str, int]:
         before = self._store.source(name)
-        if before is not None and before[1] == rid:
+        if before is not None and before[1] == report.id:
             return "unchanged", 0
-        if self._store.has_report(rid):  # the same file was taken in from another place
-            self._store.put_source(name, hashlib.sha256(data).hexdigest(), rid)
+        if isinstance(report, Known):
+            raise UnreadableFileError(
+                "本次入库的另一个文件用了同一路径（链接，或只有编码不同的文件名），已跳过；请改名后再导入"
+            )
+        if self._store.has_report(report.id):  # the same file was taken in from another place
+            self._store.put_source(name, report.source.sha256, report.id)
             return ("unchanged" if before is None else "updated"), 0
-        report = read_report(data, name, overrides)
         hashes = [text_hash(passage.text) for passage in report.passages]
         known = self._store.known_vectors(list(dict.fromkeys(hashes)))
         vectors, fresh = self._vectors(report.passages, hashes, known)
@@ -857,18 +854,6 @@ def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise InvalidInputError(f"没有这个文件或文件夹：{path}；请检查路径")
     return [path]
-
-
-def _printable(name: str) -> str:
-    """Return a path with the bytes decoded that are no UTF-8: old Chinese tools write names in GBK."""
-    return "/".join(_decoded(part.encode("utf-8", "surrogateescape")) for part in name.split("/"))
-
-
-def _decoded(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("gb18030", "replace")
 
 
 def _meta_for(file: Path, known: dict[Path, dict[str, Overrides]]) -> Overrides | None:

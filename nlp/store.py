@@ -354,6 +354,14 @@ class Store:
         row = self._db.execute("SELECT sha256, report FROM sources WHERE path = ?", (path,)).fetchone()
         return None if row is None else (row[0], row[1])
 
+    def sources_under(self, path: str) -> dict[str, str]:
+        """Return the report that each path holds, of this one and those inside it, if it is an archive."""
+        # "0" is the character after "/": a range finds by the key what begins with the path and a slash.
+        rows = self._db.execute(
+            "SELECT path, report FROM sources WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')", (path,)
+        )
+        return dict(rows.fetchall())
+
     def has_report(self, report_id: str) -> bool:
         """Return whether the report is in the library."""
         return self._db.execute("SELECT 1 FROM reports WHERE id = ?", (report_id,)).fetchone() is not None

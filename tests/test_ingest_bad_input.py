@@ -188,7 +188,7 @@ def test_a_file_that_breaks_the_mending_stops_itself_only(
             raise RecursionError("太深")
         return read_report(data, name, said)
 
-    monkeypatch.setattr("nlp.library.read_report", breaking)
+    monkeypatch.setattr("nlp.pipeline.read_report", breaking)
     with Library.open(tmp_path / "库") as library:
         result = library.ingest(tmp_path / "甲")
     assert result.added == 1

@@ -245,6 +245,13 @@ def test_the_same_file_at_two_paths_goes_when_the_last_path_turns_to_another(sto
     assert store.integrity() == []
 
 
+def test_what_a_path_and_the_members_of_an_archive_hold(store: Store) -> None:
+    for rid, path in enumerate(("年报", "年报/甲.txt", "年报/内/乙.txt", "年报0", "年报.zip", "年")):
+        put(store, report_of(str(rid), path, (TEXTS[rid % 3] + str(rid),)))
+    assert store.sources_under("年报") == {"年报": "0", "年报/甲.txt": "1", "年报/内/乙.txt": "2"}
+    assert store.sources_under("月报") == {}
+
+
 def test_a_path_that_turns_to_a_report_that_is_there_drops_its_own(store: Store) -> None:
     put(store, report_of("a", "甲.txt"))
     put(store, report_of("b", "乙.txt", (TEXTS[1],)))

@@ -34,7 +34,7 @@ def read(data: bytes, name: str) -> Document:
     reader = _reader(format_of(data, name), name)
     try:
         document = reader(data, name)
-    except NlpError:
+    except (NlpError, MemoryError):  # too little memory says nothing of the file
         raise
     except Exception as error:
         # The parsers fail on damaged files with whatever their code happens to run into.
