@@ -31,8 +31,8 @@ check: setup
 docs: setup
 	$(BIN)/python docs/make_cli.py
 
-bench: setup
-	$(BIN)/python benchmarks/run.py
+bench: setup $(VENV)-peers/.ready
+	$(BIN)/python benchmarks/speed.py --peers $(VENV)-peers/bin/python
 
 bench-tagger: setup
 	$(BIN)/python benchmarks/tagger.py

@@ -86,6 +86,7 @@ from nlp.words import search_words
 if TYPE_CHECKING:
     from types import TracebackType
 
+_AT_ONCE = 512  # passages whose texts are encoded together
 _STORE, _INDEX, _LOCK = "library.sqlite", "index", "library.lock"
 _LOCK_SECONDS = 1800
 _LONGEST_QUERY = 2000
@@ -256,15 +257,14 @@ class Library:
             passages = 0
             tasks = [FileTask(file.resolve(), _meta_for(file, metas) or overrides) for file in wanted]
             with closing(read_files(tasks, self._store.sources_under)) as files:
-                for done, (_, every) in enumerate(files):
+                read = ((done, found) for done, (_, every) in enumerate(files) for found in every)
+                for done, name, outcome in self._taken_in(read):
                     progress(Progress(done, len(wanted), passages, wanted[done].name))
-                    for found in every:
-                        outcome = self._take_in(found)
-                        if isinstance(outcome, NlpError):
-                            failed.append(Failure(found.name, _plain(outcome, found.name)))
-                        else:
-                            counts[outcome[0]] += 1
-                            passages += outcome[1]
+                    if isinstance(outcome, NlpError):
+                        failed.append(Failure(name, _plain(outcome, name)))
+                    else:
+                        counts[outcome[0]] += 1
+                        passages += outcome[1]
             progress(Progress(len(wanted), len(wanted), passages, ""))
             self._refresh_index()
         reports, stored = self._store.counts()
@@ -276,12 +276,43 @@ class Library:
             seconds=round(time.monotonic() - started, 2),
         )
 
-    def _take_in(self, found: Found) -> tuple[str, int] | NlpError:
+    def _taken_in(self, read: Iterable[tuple[int, Found]]) -> Iterator[tuple[int, str, tuple[str, int] | NlpError]]:
+        """Yield the number of each file, the name of what was found in it, and what became of that.
+
+        The texts of some reports are encoded together: those of one are too few for batches of texts of like length.
+        """
+        waiting: list[tuple[int, Found]] = []
+        for item in read:
+            waiting.append(item)
+            if (
+                sum(len(found.outcome.passages) for _, found in waiting if isinstance(found.outcome, Report))
+                >= _AT_ONCE
+            ):
+                yield from self._take_in_some(waiting)
+                waiting = []
+        yield from self._take_in_some(waiting)
+
+    def _take_in_some(
+        self, waiting: Sequence[tuple[int, Found]]
+    ) -> Iterator[tuple[int, str, tuple[str, int] | NlpError]]:
+        reports = [found.outcome for _, found in waiting if isinstance(found.outcome, Report)]
+        new = [passage for report in reports if not self._store.has_report(report.id) for passage in report.passages]
+        hashes = [text_hash(passage.text) for passage in new]
+        try:
+            _, ready = self._vectors(new, hashes, self._store.known_vectors(list(dict.fromkeys(hashes))))
+        except NlpError:
+            raise
+        except Exception:  # noqa: BLE001  each is tried by itself: a text that nobody foresaw stops its report alone
+            ready = {}
+        for number, found in waiting:
+            yield number, found.name, self._take_in(found, ready)
+
+    def _take_in(self, found: Found, ready: Vectors) -> tuple[str, int] | NlpError:
         """Return what became of a report that was found (and its number of passages)."""
         if isinstance(found.outcome, NlpError):
             return found.outcome
         try:
-            return self._take_in_report(found.name, found.outcome)
+            return self._take_in_report(found.name, found.outcome, ready)
         except (EncoderError, TaggerError, LibraryError):
             raise  # nothing can be taken in without them
         except NlpError as error:
@@ -289,7 +320,7 @@ class Library:
         except Exception as error:  # noqa: BLE001  a text that nobody foresaw stops itself, not the folder
             return UnreadableFileError(f"处理时出错（{type(error).__name__}: {error}），已跳过；请检查这个文件")
 
-    def _take_in_report(self, name: str, report: Report | Known) -> tuple[str, int]:
+    def _take_in_report(self, name: str, report: Report | Known, ready: Vectors) -> tuple[str, int]:
         before = self._store.source(name)
         if before is not None and before[1] == report.id:
             return "unchanged", 0
@@ -302,9 +333,10 @@ class Library:
             return ("unchanged" if before is None else "updated"), 0
         hashes = [text_hash(passage.text) for passage in report.passages]
         known = self._store.known_vectors(list(dict.fromkeys(hashes)))
-        vectors, fresh = self._vectors(report.passages, hashes, known)
+        vectors, _ = self._vectors(report.passages, hashes, {**ready, **known})
         seen = self._analyst.tag(report, vectors, self._store.corrections())
         tagged = [TaggedPassage(*item) for item in zip(report.passages, seen.tags, hashes, strict=True)]
+        fresh = {key: vector for key, vector in zip(hashes, vectors, strict=True) if key not in known}
         self._store.add_report(seen.report, tagged, fresh)
         return ("added" if before is None else "updated"), len(tagged)
 

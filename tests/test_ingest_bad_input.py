@@ -6,6 +6,7 @@ import io
 import json
 import random
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docx
@@ -18,7 +19,10 @@ from nlp.library import Library
 from nlp.reading import read_report
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from nlp.identity import Overrides
     from nlp.records import Report
@@ -195,3 +199,24 @@ def test_a_file_that_breaks_the_mending_stops_itself_only(
     (failure,) = result.failed
     assert "RecursionError" in failure.error
     assert "水利局" in failure.path
+
+
+def test_a_text_that_the_encoder_breaks_on_stops_its_report_only(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The texts of several reports are encoded together."""
+    encode = stand_in.encode
+
+    def breaking(texts: Sequence[str]) -> NDArray[np.float32]:
+        if any("乙" in text for text in texts):
+            raise RecursionError("太深")
+        return encode(texts)
+
+    monkeypatch.setattr(stand_in, "encode", breaking)
+    for name in "甲乙丙":
+        write_report(tmp_path / "报告", f"青禾县{name}局", 2024, [f"{name}类项目支出进度偏慢。"])
+    with Library.open(tmp_path / "库") as library:
+        result = library.ingest(tmp_path / "报告")
+        assert (result.added, [Path(failure.path).name[:4] for failure in result.failed]) == (2, ["青禾县乙"])
+        assert "处理时出错（RecursionError: 太深），已跳过" in result.failed[0].error
+        assert library.verify() == ()
