@@ -282,14 +282,13 @@ class Library:
         The texts of some reports are encoded together: those of one are too few for batches of texts of like length.
         """
         waiting: list[tuple[int, Found]] = []
-        for item in read:
-            waiting.append(item)
-            if (
-                sum(len(found.outcome.passages) for _, found in waiting if isinstance(found.outcome, Report))
-                >= _AT_ONCE
-            ):
+        passages = 0
+        for number, found in read:
+            waiting.append((number, found))
+            passages += len(found.outcome.passages) if isinstance(found.outcome, Report) else 0
+            if passages >= _AT_ONCE or len(waiting) >= _AT_ONCE:
                 yield from self._take_in_some(waiting)
-                waiting = []
+                waiting, passages = [], 0
         yield from self._take_in_some(waiting)
 
     def _take_in_some(

@@ -17,6 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ def open_engine(folder: Path, adapter: Adapter | None, fingerprint: str, home: P
         except OSError as error:
             _LOG.warning("不能在 %s 保存转换后的模型（%s），改用 torch 编码，速度约为几分之一", home, error)
             return _under_torch(folder, adapter)
-    os.utime(kept)
+    with suppress(OSError):  # a folder that others share may not be ours to touch
+        os.utime(kept)
     tokenizer = Tokenizer.from_file(str(kept / "tokenizer.json"))
     return Engine(tokenizer, _Compiled(core, kept / "model.xml", note["precision"]))
 
