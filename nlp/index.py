@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -31,7 +32,7 @@ Matrix = NDArray[np.float32]
 Chunks = Iterable[tuple[Keys, Matrix]]
 
 _NOTE = "note.json"
-_AT_ONCE = 16384  # rows that are gathered, added or compared at once
+_AT_ONCE = 4096  # rows that are looked at or added before their memory is given back
 # Below this part of the vectors it is quicker to gather those that are allowed than to multiply all.
 _FEW = 8
 # From so many vectors on a search of all of them goes through cells. At 30,000 (dims 576, 2 cores) all products take 6 ms.
@@ -83,6 +84,7 @@ class VectorIndex:
         self.keys = keys
         self._vectors = vectors
         self._newer: Matrix = vectors[:0]  # behind the others, and in no cell
+        self._looked_at = 0
         self.cells: Any = None
         self.note: _Note | None = None
 
@@ -125,10 +127,8 @@ class VectorIndex:
             ``query`` is ``(dims,)``; both results are ``(n_found,)``.
         """
         places = self._near(query, count) if allowed is None else self._places(allowed)
-        if len(places) * _FEW > len(self):
-            scores = np.concatenate([self._vectors @ query, self._newer @ query])[places]
-        else:
-            scores = self._products(query, places)
+        many = len(places) * _FEW > len(self)
+        scores = self._products(query, None)[places] if many else self._products(query, places)
         best = _highest(scores, count)
         return self.keys[places[best]], scores[best]
 
@@ -151,13 +151,27 @@ class VectorIndex:
         found: Keys = places[inside][self.keys[places[inside]] == keys[inside]]
         return found
 
-    def _products(self, query: NDArray[np.float32], places: Keys) -> Matrix:
-        """Return the products with the vectors at ascending places, a bounded number of which are gathered at once."""
-        split = int(np.searchsorted(places, len(self._vectors)))
-        old, new = places[:split], places[split:] - len(self._vectors)
-        parts = [(self._vectors, old[i : i + _AT_ONCE]) for i in range(0, len(old), _AT_ONCE)]
-        parts += [(self._newer, new[i : i + _AT_ONCE]) for i in range(0, len(new), _AT_ONCE)]
-        return np.concatenate([np.zeros(0, np.float32), *(vectors[part] @ query for vectors, part in parts)])
+    def _products(self, query: NDArray[np.float32], places: Keys | None) -> Matrix:
+        """Return the products with the vectors at ascending places, or with all; a bounded number is looked at at once."""
+        split = len(self._vectors)
+        if places is None:
+            old, new = np.arange(split), np.arange(len(self._newer))
+        else:
+            old, new = places[places < split], places[places >= split] - split
+        parts = []
+        for begin in range(0, len(old), _AT_ONCE):
+            part = old[begin : begin + _AT_ONCE]
+            parts.append(self._vectors[part if places is not None else slice(begin, begin + len(part))] @ query)
+            self._let_go(len(part))
+        return np.concatenate([np.zeros(0, np.float32), *parts, self._newer[new] @ query])
+
+    def _let_go(self, rows: int) -> None:
+        """Give back the memory of the file, now and then: what was looked at counts as the process's own until then."""
+        self._looked_at += rows
+        mapping: Any = self._vectors.base
+        if self._looked_at >= _AT_ONCE and isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            mapping.madvise(mmap.MADV_DONTNEED)
+            self._looked_at = 0
 
     def holds(self, chunks: Chunks) -> bool:
         """Return whether the index has just these vectors under just these keys, in this order."""
@@ -334,7 +348,9 @@ def _mapped(path: Path, note: _Note) -> Matrix:
     """
     if not note.rows:
         return np.zeros((0, note.dims), dtype=np.float32)
-    return np.memmap(path, dtype="<f4", mode="r", shape=(note.rows, note.dims))
+    with path.open("rb") as file:
+        mapping = mmap.mmap(file.fileno(), note.rows * note.dims * 4, access=mmap.ACCESS_READ)
+    return np.ndarray((note.rows, note.dims), dtype="<f4", buffer=mapping)
 
 
 def _checked(folder: Path, note: _Note, part: str) -> Path:
