@@ -293,8 +293,11 @@ def test_cost_grows_with_the_number_of_marks_and_not_faster() -> None:
     for count in (1000, 3000):
         lines = [kinds[(7 * i + i // 11) % 4].format(i % 9 + 1) for i in range(count)]
         composed = compose(paragraphs_of("\n".join(lines)))
-        start = time.process_time()
-        sections = find_outline(composed).sections
-        spent[count] = time.process_time() - start
+        rounds = []
+        for _ in range(3):
+            start = time.process_time()
+            sections = find_outline(composed).sections
+            rounds.append(time.process_time() - start)
+        spent[count] = min(rounds)  # a busy machine makes some of them longer
         assert len(sections) > count / 3
     assert spent[3000] < 5 * spent[1000]  # three times the marks; twice that would be a square

@@ -45,6 +45,7 @@ from nlp.review import (
     read_decisions,
     shown_cells,
 )
+from nlp.store import SCHEMA_VERSION
 from nlp.tagger import TOPICS, HeldOut, Sample, Tagger, core
 
 if TYPE_CHECKING:
@@ -610,7 +611,7 @@ def test_a_library_of_the_version_before_opens_and_takes_decisions(home: Path) -
 
 def test_a_library_of_a_version_to_come_is_refused(home: Path) -> None:
     with closing(sqlite3.connect(home / "library.sqlite")) as db:
-        db.execute("UPDATE meta SET value = '5' WHERE key = 'schema'")
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
         db.commit()
-    with pytest.raises(LibraryError, match="报告库的版本是 5，本程序需要 4"):
+    with pytest.raises(LibraryError, match=f"报告库的版本是 99，本程序需要 {SCHEMA_VERSION}"):
         Library.open(home)
