@@ -6,6 +6,7 @@ Modules that bring heavy libraries are imported inside the verbs, so that ``jixi
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import shutil
@@ -129,6 +130,7 @@ DEFAULT_LIBRARY = Path("library")
 
 def main() -> None:
     """Run the command; an error becomes one Chinese line on stderr and an exit code."""
+    gc.set_threshold(100_000)  # dictionaries of half a million words come up at the start: looked through less often
     try:
         code = app(standalone_mode=False)
     except NlpError as error:
