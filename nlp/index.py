@@ -236,6 +236,7 @@ class VectorIndex:
                 note = replace(note, learnt=len(keys) if cells else 0)
             if cells is not None:
                 _fill(cells, found._vectors)
+                found._let_go(len(keys))
                 files["cells"] = f"cells-{mark}.faiss"
                 with _new(folder / files["cells"]) as file:
                     # Not to a path: FAISS does not tell when the last of it finds no room.
