@@ -307,7 +307,8 @@ def test_no_worker_is_left_behind(tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import multiprocessing, sys
+import multiprocessing, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
 from pathlib import Path
 from test_pipeline import nothing, staged, tasks
 from nlp.pipeline import read_apart
@@ -336,7 +337,10 @@ def test_a_script_without_a_guard_runs_once_and_control_c_ends_all(tmp_path: Pat
         pids = [int(pid) for pid in process.stdout.readline().split()]
         awaited(tmp_path / "hang-0.begun")
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        try:
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == -signal.SIGINT
     assert "begun" not in out
     assert err.count("Traceback") == 1
