@@ -39,9 +39,8 @@ _FILES = ("model.safetensors", "vocabulary.json", "held_out.safetensors", "usual
 # The headings' share of the features: enough to tip a sentence that could be either, too little to overrule one that is
 # clear; 0.3 to 1 were compared by cross-validation over groups on our first 1,669 labelled passages.
 _PATH_WEIGHT = 0.4
-_LEAST_SAMPLES = (
-    4  # that have a term; 2 and 3 were equally good on 15,671 labelled passages, 4 keeps the file small on 19,204
-)
+# That have a term; 2 and 3 were equally good on 15,671 labelled passages, 3 and 4 on 19,204, and 4 needs less room.
+_LEAST_SAMPLES = 4
 _LONGEST = 8000
 _COUNTER = re.compile(r"^(?:主要)?(?:[一二三四五六七八九十]是|首先|其次|再次|最后|[①-⑳])[，,]?")
 
