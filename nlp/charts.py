@@ -22,6 +22,7 @@ from nlp.views import shown
 # Okabe and Ito's palette, which people with any of the common colour deficiencies can tell apart.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999", "#F0E442")
 _MOST_BARS = 20
+_MOST_LINES = 60  # of a heat map
 _DARK = 0.5
 
 
@@ -139,13 +140,18 @@ def _lines(axes: Any, table: Frequency) -> None:
 
 
 def _heat_map(axes: Any, table: Frequency) -> None:
-    across = list(dict.fromkeys(row.values[0] for row in table.rows))
-    down = list(dict.fromkeys(row.values[1] for row in table.rows))[:_MOST_BARS]
-    sizes = {row.values: _size(table, row) for row in table.rows}
+    """Draw the dimension that has more values downwards, where long names stand beside each other."""
+    values = [list(dict.fromkeys(row.values[place] for row in table.rows)) for place in (0, 1)]
+    wide, high = (0, 1) if len(values[0]) <= len(values[1]) else (1, 0)
+    across, down = values[wide], values[high][:_MOST_LINES]
+    sizes = {(row.values[wide], row.values[high]): _size(table, row) for row in table.rows}
     grid = [[sizes.get((x, y), 0) for x in across] for y in down]
+    axes.figure.set_figheight(max(axes.figure.get_figheight(), 1.5 + 0.25 * len(down)))
     image = axes.imshow(grid, cmap="cividis_r", aspect="auto")
-    axes.set_xticks(range(len(across)), [_label(table, 0, x) for x in across], rotation=20, ha="right")
-    axes.set_yticks(range(len(down)), [_label(table, 1, y) for y in down])
+    axes.set_xticks(range(len(across)), [_label(table, wide, x) for x in across], rotation=20, ha="right")
+    axes.set_yticks(range(len(down)), [_label(table, high, y) for y in down])
+    if len(values[high]) > len(down):
+        axes.set_xlabel(f"{NAMES[table.by[high]]}较多，只画前 {len(down)} 个")
     middle = max(max(line) for line in grid) / 2
     for i, line in enumerate(grid):
         for j, size in enumerate(line):
