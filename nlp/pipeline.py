@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
 _FEW: Final = 12  # files that are read sooner than workers are started
+_LARGE: Final = 4 << 20  # bytes from which a file may take long
 _MOST: Final = 4  # workers; the encoder does not keep up with more
 _WINDOW: Final = 4  # files a worker that are read ahead of the caller
 _AHEAD: Final = 4  # reports of one archive that are kept before it is their turn
@@ -129,17 +130,23 @@ def read_files(
     Args:
         tasks: The files; their paths are absolute.
         known: The id of the report that each path at or under this one holds, as far as there is one.
-        workers: How many processes read; by default as many as there are processors, none for a few files.
+        workers: How many processes read; by default as many as there are processors, none for a few files without risk.
     """
     if workers is None:
-        # Parsers of PDF are not safe from what they read; a file alone has nobody to harm.
-        risky = len(tasks) > 1 and any(task.path.suffix.lower() == ".pdf" for task in tasks)
-        workers = _processors() if risky or len(tasks) >= _FEW else 0
+        workers = _processors() if len(tasks) >= _FEW or any(_risky(task.path) for task in tasks) else 0
     if workers == 0 or multiprocessing.current_process().daemon:  # a daemon may have no children
         for task in tasks:
             yield task, _read_here(read_file, task, known(printable(str(task.path))), 0)
     else:
         yield from read_apart(tasks, known, workers)
+
+
+def _risky(path: Path) -> bool:
+    """Return whether reading a file may crash or take long: parsers of PDF are not safe from what they read."""
+    try:
+        return path.suffix.lower() == ".pdf" or path.stat().st_size >= _LARGE
+    except OSError:  # gone; it is told when it is read
+        return False
 
 
 def read_apart(
@@ -397,9 +404,9 @@ def _program_left_out() -> Iterator[None]:
 
 
 def _processors() -> int:
-    """Return how many workers this machine is good for; none if reading and encoding would take turns anyway."""
+    """Return how many workers this machine is good for."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if count == 1 else min(count, _MOST)
+    return min(count, _MOST)
 
 
 # --------------------------------------------------------------------------------------------------------- in a worker

@@ -297,6 +297,18 @@ def test_a_few_files_start_no_process(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(isinstance(outcome, Report) for _, _, outcome in found)
 
 
+@pytest.mark.parametrize(("name", "size"), [("年报.pdf", 10), ("年报.PDF", 10), ("年报.txt", 4 << 20)])
+def test_what_may_crash_or_take_long_is_read_apart_even_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: int
+) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(pipeline, "read_apart", lambda _, __, workers: begun.append(workers) or iter(()))
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(size)
+    assert everything(read_files([FileTask(tmp_path / name)], nothing)) == []
+    assert begun[0] >= 1
+
+
 def test_no_worker_is_left_behind(tmp_path: Path) -> None:
     found = read_apart(tasks(tmp_path, "1", "hang", "3"), nothing, 2, staged)
     _, every = next(found)
