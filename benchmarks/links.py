@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from where import ROOT, where
 
-from nlp.analyst import Analyst
+from nlp.analyst import Analyst, TaggedReport
 from nlp.linker import assign, clues
 from nlp.records import Passage, Role
 from nlp.tagger import Sample, core
@@ -103,7 +103,7 @@ def whole_path(analyst: Analyst) -> dict[str, float]:
     """Return the scores of whole files: read, tagged and linked by the program, texts matched with the gold's."""
     counts = np.zeros(3, dtype=np.int64)
     for gold in read_golds():
-        (seen,) = analyst.inspect(ROOT / "corpora" / gold["file"])
+        (seen,) = (item for item in analyst.inspect(ROOT / "corpora" / gold["file"]) if isinstance(item, TaggedReport))
         names = {plain(item["text"]): item["id"] for item in gold["passages"]}
         known = {passage.id: named(passage.text, names) or passage.id for passage in seen.report.passages}
         found = {(known[link.problem], known[link.measure]) for link in seen.report.links}

@@ -10,6 +10,7 @@ that stands in several reports counts once, for everybody. Intervals are 95 % by
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import json
 import math
@@ -25,6 +26,7 @@ import numpy as np
 from where import ROOT, where
 
 from nlp import Library
+from nlp.corpus import read_scope
 from nlp.encoder import open_encoder
 from nlp.records import Filters, Kind, Level, Role, StoredPassage, Topic
 
@@ -32,6 +34,7 @@ QUERIES = ROOT / "corpora" / "queries"
 RESULT = ROOT / "benchmarks" / "search.json"
 OURS = "jixiao"
 TOP, DEPTH, ROUNDS = 10, 10, 2000
+PAIR = ("id", "department", "year", "problem", "measure")
 Row = dict[str, Any]
 
 
@@ -185,6 +188,64 @@ def compare(
     return rows
 
 
+# ------------------------------------------------------------------------------- rows of audit tables, and no answer at all
+
+
+def read_pairs() -> list[Row]:
+    """Return the rows of audit tables."""
+    paths = sorted(QUERIES.glob("ledger_pairs_*.jsonl"))
+    return [json.loads(line) for path in paths for line in path.read_text("utf-8").splitlines()]
+
+
+def find_measures(python: Path | None, folder: Path) -> list[Row]:
+    """Return, for each engine, how high it puts a problem's own measure among the measures of all rows."""
+    rows = read_pairs()
+    table = folder / "整改台账.csv"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(
+            [["编号", "部门", "年度", "问题", "整改情况"], *([row[name] for name in PAIR] for row in rows)]
+        )
+    queries = [{"id": row["id"], "text": row["problem"], "filters": {}} for row in rows]
+    with Library.open(folder / "ledger") as library:
+        library.ingest(table)
+        every = [found for card in library.info().cards for found in library.passages_of(card.id)]
+        measures = [as_row(found) for found in every if found.tags.role is Role.MEASURE]
+        found = {OURS: ours(library, [{**query, "filters": {"role": "measure"}} for query in queries])[0]}
+    if python:
+        answer = peers(python, measures, queries, folder)
+        found |= {name: engine["found"] for name, engine in answer["engines"].items()}
+    texts = {measure["id"]: measure["text"] for measure in measures}
+    wanted = {row["id"]: row["measure"] for row in rows}
+    return [
+        {
+            "name": name,
+            **_mean(
+                "mrr", np.array([_reciprocal([texts[i] for i in ids], wanted[key]) for key, ids in engine.items()])
+            ),
+        }
+        for name, engine in found.items()
+    ]
+
+
+def _reciprocal(ranking: list[str], wanted: str) -> float:
+    return 1 / (ranking.index(wanted) + 1) if wanted in ranking else 0.0
+
+
+def _mean(name: str, values: np.ndarray) -> Row:
+    return {name: round(float(values.mean()), 4), "interval": interval(values)}
+
+
+def answered(library: Library) -> Row:
+    """Return for which share of texts inside and outside of what reports are about something is found."""
+    found: dict[bool, list[bool]] = {True: [], False: []}
+    for text, inside in read_scope([QUERIES / "scope_bench.jsonl"]):
+        found[inside].append(bool(library.search(text).hits))
+    return {
+        "inside": _mean("answered", np.array(found[True], dtype=float)),
+        "outside": _mean("answered", np.array(found[False], dtype=float)),
+    }
+
+
 def write_pool(path: Path, queries: list[Row], rankings: Row, judged: Row, texts: dict[str, Row]) -> None:
     """Write what is to be judged: no engine's name, in random order."""
     chance = random.Random(0)  # noqa: S311 -- a shuffle, no secret
@@ -214,9 +275,11 @@ def main() -> None:
             cards = library.info().cards
             passages = [as_row(found) for card in cards for found in library.passages_of(card.id)]
             mine, seconds = ours(library, queries)
+            scope = answered(library)
         answer = (
             peers(options.peers, passages, queries, Path(scratch)) if options.peers else {"engines": {}, "versions": {}}
         )
+        pairs = find_measures(options.peers, Path(scratch))
     texts = {text_key(passage["text"]): passage for passage in passages}
     keys = {passage["id"]: text_key(passage["text"]) for passage in passages}
     found = {OURS: mine, **{name: engine["found"] for name, engine in answer["engines"].items()}}
@@ -241,7 +304,10 @@ def main() -> None:
         "judgements": sum(map(len, judged.values())),
         "search_milliseconds": round(1000 * seconds, 1),
         "rows": rows,
+        "measures of audit tables": pairs,
+        "texts inside and outside": scope,
     }
+    print(*pairs, scope, sep="\n")
     if options.peers:
         RESULT.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", "utf-8")
 

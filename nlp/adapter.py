@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from nlp.errors import EncoderError
 from nlp.records import Progress, Topic
-from nlp.tagger import HEADS, ROLES, TOPICS, Matrix, Sample, core
+from nlp.tagger import HEADS, ROLES, TOPICS, Sample, core
+from nlp.terms import Matrix
 
 _FILES = ("adapter.safetensors", "held_out.safetensors")
 _FOLDS = 3

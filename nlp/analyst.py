@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from nlp.adapter import unit
 from nlp.encoder import Encoder, models_home, open_encoder
-from nlp.errors import TaggerError
+from nlp.errors import NlpError, TaggerError
 from nlp.identity import Overrides
 from nlp.linker import inherit_topics, link_causes, link_measures, share_topics
-from nlp.readers import members
-from nlp.reading import read_report
+from nlp.pipeline import FileTask, read_files
 from nlp.records import Correction, Link, Passage, Reason, Report, Tags
 from nlp.review import decided_tags, key_of, path_of
 from nlp.tagger import TOPICS, Evidence, HeldOut, Sample, Tagger, core, load_held_out, load_usual
@@ -140,17 +139,15 @@ class Analyst:
         vectors = self.encoder.encode([core(text) for text in texts])
         return self.tagger.explain(samples, vectors)
 
-    def inspect(self, path: Path, overrides: Overrides | None = None) -> Iterator[TaggedReport]:
-        """Yield what the program sees in a file (in each file of an archive), stored nowhere.
-
-        Raises:
-            UnreadableFileError: If a file cannot be read.
-        """
-        for member in members(path):
-            if not hasattr(member, "data"):
-                raise member.error
-            report = read_report(member.data, member.name, overrides)
-            yield self.tag(report, self.encoder.encode([core(passage.text) for passage in report.passages]))
+    def inspect(self, path: Path, overrides: Overrides | None = None) -> Iterator[TaggedReport | NlpError]:
+        """Yield what the program sees in a file (in each file of an archive), or why it cannot be read; stored nowhere."""
+        for _, every in read_files([FileTask(path, overrides)], lambda _: {}):
+            for found in every:
+                if isinstance(found.outcome, Report):
+                    texts = [core(passage.text) for passage in found.outcome.passages]
+                    yield self.tag(found.outcome, self.encoder.encode(texts))
+                elif isinstance(found.outcome, NlpError):
+                    yield found.outcome
 
 
 def default_tagger() -> Path:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from nlp.errors import InvalidInputError
 from nlp.evaluation import Score, SetScores
-from nlp.exports import NAMES
+from nlp.exports import NAMES, writable
 from nlp.records import Frequency
 from nlp.taxonomy import label_name
 from nlp.views import shown
@@ -92,7 +92,8 @@ def _picture(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
     with mpl.rc_context({"font.family": "Noto Sans SC", "axes.unicode_minus": False, "svg.fonttype": "path"}):
         figure = Figure(figsize=size, dpi=150, layout="constrained")
         yield figure
-        figure.savefig(path)
+        with writable(path):
+            figure.savefig(path)
 
 
 def _label(table: Frequency, place: int, value: str | int | None) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -142,6 +143,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(1) from None
+    except OSError as error:
+        fail(f"读写文件时出错（{error.strerror or error}）：{error.filename or ''}；请检查路径、权限和磁盘空间")
     raise SystemExit(code or 0)
 
 
@@ -218,13 +221,18 @@ def inspect(
         raise InvalidInputError(f"没有这个文件：{file}；请检查路径（文件夹请用 jixiao ingest）")
     meta = file.parent / "meta.csv"
     said = read_meta(meta.read_bytes()).get(file.name) if meta.is_file() else None
-    tagged = list(Analyst(encoder).inspect(file, said))
-    if as_json:
+    seen = list(Analyst(encoder).inspect(file, said))
+    tagged = [item for item in seen if not isinstance(item, NlpError)]
+    if as_json and tagged:
         views = [inspection_view(item) for item in tagged]
-        print_json(views[0] if len(views) == 1 else {"files": views})
-        return
-    for item in tagged:
+        print_json(views[0] if len(seen) == 1 else {"files": views})
+    for item in () if as_json else tagged:
         print_inspection(item)
+    failed = [item for item in seen if isinstance(item, NlpError)]
+    for error in failed:
+        whisper(f"错误：{error}")
+    if failed:
+        raise typer.Exit(3 if tagged else 1)
 
 
 @app.command(cls=_Verb)
@@ -234,36 +242,24 @@ def check(
 ) -> None:
     """核对报告里互相矛盾的数字：合计、比率、前后不一、等级与得分、日期；不入库。"""
     from nlp.checks import check_report
-    from nlp.readers import is_candidate, members
-    from nlp.reading import read_report
+    from nlp.pipeline import FileTask, files_at, read_files
+    from nlp.records import Report
     from nlp.views import discrepancy_view
 
-    checked, failed = [], 0
-    for path in files:
-        if not path.exists():
-            raise InvalidInputError(f"没有这个文件或文件夹：{path}；请检查路径")
-        wanted = sorted(file for file in path.rglob("*") if is_candidate(file)) if path.is_dir() else [path]
-        for member in (member for file in wanted if file.is_file() for member in members(file)):
-            try:
-                if not hasattr(member, "data"):
-                    raise member.error
-                found = check_report(read_report(member.data, member.name))
-            except NlpError as error:
-                failed += 1
-                whisper(f"未能读入 {member.name}：{error}")
+    tasks = [FileTask(file) for path in files for file in files_at(path)]
+    checked, failed = [], []
+    with closing(read_files(tasks, lambda _: {})) as read:
+        for found in (found for _, every in read for found in every):
+            if not isinstance(found.outcome, Report):
+                failed.append({"path": found.name, "error": str(found.outcome)})
+                whisper(f"未能读入 {found.name}：{found.outcome}")
                 continue
-            checked.append((member.name, found))
+            contradictions = check_report(found.outcome)
+            checked.append({"path": found.name, "discrepancies": [discrepancy_view(d) for d in contradictions]})
+            if not as_json:
+                print_discrepancies(found.name, contradictions)
     if as_json:
-        print_json(
-            {
-                "files": [
-                    {"path": name, "discrepancies": [discrepancy_view(d) for d in found]} for name, found in checked
-                ]
-            }
-        )
-    else:
-        for name, found in checked:
-            print_discrepancies(name, found)
+        print_json({"files": checked, "failed": failed})
     if failed:
         raise typer.Exit(3 if checked else 1)
 
@@ -283,7 +279,7 @@ def tag(
 
     del as_json  # this verb speaks JSON Lines in any case
     analyst = Analyst(encoder)
-    items = [(str(i), text) for i, text in enumerate(texts, 1)] if texts else list(_stdin_items(sys.stdin))
+    items = [(str(i), text) for i, text in enumerate(texts, 1)] if texts else list(_stdin_items(_stdin_lines()))
     for begin in range(0, len(items), 256):
         batch = items[begin : begin + 256]
         for (key, text), (tags, evidence) in zip(batch, analyst.tag_texts([text for _, text in batch]), strict=True):
@@ -420,6 +416,7 @@ def report(
     level: LevelOption = None,
     year: YearOption = None,
     kind: KindOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """写一份汇总报告：各类问题的频次和图、典型表述、屡次出现的问题、照抄情况和方法说明。"""
     from nlp.briefing import write_briefing
@@ -428,8 +425,9 @@ def report(
         raise InvalidInputError(f"汇总报告只能写为 .docx，得到的是“{docx.name}”")
     filters = _filters(department=department, region=region, level=level, year=year, kind=kind)
     with _opened(library) as opened:
-        write_briefing(opened.brief(filters=filters), docx)
-    whisper(f"已写入 {docx}")
+        found = opened.brief(filters=filters)
+    write_briefing(found, docx)
+    _written({"path": str(docx), "reports": found.reports, "problems": found.problems}, docx, as_json=as_json)
 
 
 @app.command(cls=_Verb)
@@ -615,7 +613,7 @@ def review_import(
 
     decisions = read_decisions(path)
     with _opened(library) as opened:
-        changed = opened.correct(decisions)
+        changed = opened.correct(decisions, whisper)
     if as_json:
         print_json({"decisions": len(decisions), "passages": changed})
     else:
@@ -625,24 +623,31 @@ def review_import(
 @app.command(cls=_Verb)
 def demo(
     folder: Annotated[Path, typer.Option("--output", help="演示结果放在哪里")] = Path("demo-output"),
+    as_json: JsonOption = False,
 ) -> None:
     """演示：用项目自带的虚构报告走一遍——入库、统计、画图、三次检索、一次起草。"""
     from nlp.library import Library
     from nlp.records import Filters, Role
+    from nlp.views import frequency_view, ingest_view
 
     reports = _demo_reports()
-    home = folder / "library"
+    home = folder / "demo-library"  # no name that a library of somebody's own has: it is made anew each time
     if home.exists():
         shutil.rmtree(home)
     folder.mkdir(parents=True, exist_ok=True)
+    chart = folder / "problems.png"
     with Library.open(home) as library, bar("入库") as show:
-        heading(f"一、入库：{reports}")
-        print_ingest(library.ingest(reports, progress=show, say=whisper), home)
-        heading("二、哪类问题最多")
+        taken = library.ingest(reports, progress=show, say=whisper)
         table = library.frequency(("topic",))
-        print_frequency(table)
-        chart = folder / "problems.png"
         draw_chart(table, chart)
+        if as_json:
+            places = {"library": str(home), "chart": str(chart)}
+            print_json({**places, "ingest": ingest_view(taken), "stats": frequency_view(table)})
+            return
+        heading(f"一、入库：{reports}")
+        print_ingest(taken, home)
+        heading("二、哪类问题最多")
+        print_frequency(table)
         heading("三、检索")
         for query, filters in (
             ("钱年底才花出去", Filters(role=Role.PROBLEM)),
@@ -678,26 +683,35 @@ def models_list(as_json: JsonOption = False) -> None:
 
 
 @models_app.command("pull", cls=_Verb)
-def models_pull(name: Annotated[str | None, typer.Argument(help="编码器名称；不给则为默认编码器")] = None) -> None:
+def models_pull(
+    name: Annotated[str | None, typer.Argument(help="编码器名称；不给则为默认编码器")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """下载编码器并校验；已在本机且完好则什么也不做。"""
     from nlp.encoder import catalogue, open_encoder, pull
 
     wanted = name or catalogue()[0].name
     folder = pull(wanted, whisper)
     open_encoder(wanted).load()
-    typer.echo(str(folder))
+    print_json({"encoder": wanted, "path": str(folder)}) if as_json else typer.echo(str(folder))
 
 
 @models_app.command("verify", cls=_Verb)
-def models_verify(name: Annotated[str | None, typer.Argument(help="编码器名称；不给则为默认编码器")] = None) -> None:
+def models_verify(
+    name: Annotated[str | None, typer.Argument(help="编码器名称；不给则为默认编码器")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """校验本机的编码器文件。"""
     from nlp.encoder import catalogue, verify
 
     wanted = name or catalogue()[0].name
     problems = verify(wanted)
+    if as_json:
+        print_json({"encoder": wanted, "problems": list(problems)})
+    elif not problems:
+        typer.echo(f"{wanted} 完好")
     if problems:
         fail(f"{wanted}：{'；'.join(problems)}。请运行 jixiao models pull {wanted}")
-    typer.echo(f"{wanted} 完好")
 
 
 @library_app.command("info", cls=_Verb)
@@ -727,39 +741,46 @@ def library_verify(library: LibraryOption = DEFAULT_LIBRARY, as_json: JsonOption
 
 
 @library_app.command("rebuild", cls=_Verb)
-def library_rebuild(library: LibraryOption = DEFAULT_LIBRARY) -> None:
+def library_rebuild(library: LibraryOption = DEFAULT_LIBRARY, as_json: JsonOption = False) -> None:
     """用现在的标注模型重新标注全部条目，并重建向量索引。"""
     with _opened(library) as opened, bar("重建") as show:
-        opened.rebuild(show)
-    typer.echo("已重建")
+        opened.rebuild(show, whisper)
+        info = opened.info()
+    print_json({"reports": info.reports, "passages": info.passages}) if as_json else typer.echo("已重建")
 
 
 @library_app.command("export", cls=_Verb)
 def library_export(
     file: Annotated[Path, typer.Argument(help="写到哪个文件（.jsonl）", metavar="FILE")],
     library: LibraryOption = DEFAULT_LIBRARY,
+    as_json: JsonOption = False,
 ) -> None:
     """导出全部条目及其报告、角色、主题，每行一个 JSON。"""
+    from nlp.exports import writable
     from nlp.views import stored_view
 
-    beside = file.with_name(f"{file.name}.tmp")
-    with _opened(library) as opened, beside.open("w", encoding="utf-8") as lines:
-        for card in opened.info().cards:
-            for found in opened.passages_of(card.id):
-                lines.write(json.dumps(stored_view(found), ensure_ascii=False) + "\n")
-    beside.replace(file)
-    whisper(f"已写入 {file}")
+    count = 0
+    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    with _opened(library) as opened, writable(file):
+        with beside.open("w", encoding="utf-8") as lines:
+            for card in opened.info().cards:
+                for found in opened.passages_of(card.id):
+                    lines.write(json.dumps(stored_view(found), ensure_ascii=False) + "\n")
+                    count += 1
+        beside.replace(file)
+    _written({"path": str(file), "passages": count}, file, as_json=as_json)
 
 
 @library_app.command("remove", cls=_Verb)
 def library_remove(
     report: Annotated[str, typer.Argument(help="报告编号（见 jixiao library info）", metavar="REPORT")],
     library: LibraryOption = DEFAULT_LIBRARY,
+    as_json: JsonOption = False,
 ) -> None:
     """从库里删除一份报告（不动原文件）。"""
     with _opened(library) as opened:
-        opened.remove(report)
-    typer.echo(f"已删除 {report}")
+        opened.remove(report, whisper)
+    print_json({"removed": report}) if as_json else typer.echo(f"已删除 {report}")
 
 
 # ---------------------------------------------------------------------------------------------------------- options, in and out
@@ -833,6 +854,14 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"[,，]", text) if part.strip()]
 
 
+def _stdin_lines() -> list[str]:
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:  # a file from an older Windows
+        return data.decode("gb18030", errors="replace").splitlines()
+
+
 def _stdin_items(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines, 1):
         stripped = line.strip()
@@ -848,6 +877,13 @@ def _stdin_items(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
         if not isinstance(item.get("text"), str):
             raise InvalidInputError(f'标准输入第 {number} 行的 JSON 应有文字 "text"，得到的是 {stripped[:80]}')
         yield str(item.get("id", number)), item["text"]
+
+
+def _written(view: dict[str, Any], file: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json(view)
+    else:
+        whisper(f"已写入 {file}")
 
 
 def _answer(result: SearchResult, *, as_json: bool) -> None:

@@ -121,6 +121,28 @@ def question_files(corpus: Path) -> list[Path]:
     return sorted((corpus.parent / "queries").glob("training_*.jsonl"))
 
 
+def scope_files(corpus: Path) -> list[Path]:
+    """Return the files of texts inside and outside of what reports are about that lie beside a corpus; there may be none."""
+    return sorted((corpus.parent / "queries").glob("scope_training_*.jsonl"))
+
+
+def read_scope(paths: Iterable[Path]) -> tuple[tuple[str, bool], ...]:
+    """Return texts, and whether they are about what reports are about.
+
+    Raises:
+        InvalidInputError: If a line cannot be understood.
+    """
+    found = []
+    for path in paths:
+        for line in path.read_text("utf-8").splitlines():
+            try:
+                item = json.loads(line)
+                found.append((str(item["text"]), bool(item["inside"])))
+            except (ValueError, KeyError, TypeError) as error:
+                raise InvalidInputError(f"{path} 中有读不懂的一行（{error}）：{line[:60]}") from error
+    return tuple(found)
+
+
 def read_questions(paths: Iterable[Path]) -> tuple[Sample, ...]:
     """Return what people would type, with the subtopic that they mean, as the adapter learns from it.
 

@@ -11,7 +11,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -453,6 +453,16 @@ def read_meta(data: bytes) -> dict[str, Overrides]:
         if name:
             told[name] = make_overrides(values)
     return told
+
+
+def merged(first: Overrides, second: Overrides) -> Overrides:
+    """Return what the first says, and what the second says where the first says nothing.
+
+    >>> merged(Overrides(year=2023), Overrides(year=2024, department="教育局")).department
+    '教育局'
+    """
+    said = {item.name: getattr(first, item.name) for item in fields(Overrides)}
+    return replace(second, **{name: value for name, value in said.items() if value is not None})
 
 
 def make_overrides(values: Mapping[str, str]) -> Overrides:

@@ -44,6 +44,7 @@ _PROBES = 96
 _CELLS_PER_ROOT = 1.5  # cells by the square root of the vectors, then rounded up to a power of two
 _LEARNT_FROM = 64  # vectors a cell
 _GROWN = 4  # times as many vectors as the cells were learnt for: learnt anew
+_SPREAD = 8  # vectors by which it is told whose they are
 _MORE = 2  # as many candidates come from the cells as are wanted, and exact products choose among them
 
 
@@ -173,6 +174,14 @@ class VectorIndex:
         if self._looked_at >= _AT_ONCE and isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             mapping.madvise(mmap.MADV_DONTNEED)
             self._looked_at = 0
+
+    def spread(self) -> tuple[Keys, Matrix]:
+        """Return some of its vectors from end to end, with their keys."""
+        places = np.unique(np.linspace(0, len(self) - 1, min(_SPREAD, len(self))).astype(np.int64))
+        old = places[places < len(self._vectors)]
+        return self.keys[places], np.concatenate(
+            [self._vectors[old], self._newer[places[len(old) :] - len(self._vectors)]]
+        )
 
     def holds(self, chunks: Chunks) -> bool:
         """Return whether the index has just these vectors under just these keys, in this order."""

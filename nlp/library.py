@@ -34,10 +34,9 @@ from nlp.errors import (
     UnreadableFileError,
 )
 from nlp.frequency import count_cells, representative, with_corrections
-from nlp.identity import Overrides, read_meta
+from nlp.identity import Overrides, merged, read_meta
 from nlp.index import VectorIndex
-from nlp.pipeline import FileTask, Found, Known, read_files
-from nlp.readers import is_candidate
+from nlp.pipeline import FileTask, Found, Known, files_at, read_files
 from nlp.records import (
     Among,
     Cell,
@@ -194,10 +193,16 @@ class Library:
                 ) from error
         store = Store.open(folder / _STORE, create=create)
         own = store.meta("encoder")
-        if encoder is not None and own is not None and encoder != own:
+        analyst = Analyst(encoder or own)
+        # A folder may have moved, and be given in another way: what counts is what is in it.
+        if (
+            encoder not in {None, own}
+            and own is not None
+            and not _is_encoder(analyst, store.meta("encoder_fingerprint"))
+        ):
             store.close()
             raise EncoderError(f"报告库 {folder} 是用编码器 {own} 建的，不能换用 {encoder}；请用 {own}，或另建一个库")
-        return cls(folder, store, Analyst(encoder or own))
+        return cls(folder, store, analyst)
 
     def __enter__(self) -> Self:
         return self
@@ -226,7 +231,7 @@ class Library:
 
         Args:
             paths: What to read.
-            overrides: What a person says of all of them; a ``meta.csv`` beside a file speaks for that file.
+            overrides: What a person says of all of them; what a ``meta.csv`` beside a file says of that file goes first.
             progress: Called before each file.
             say: Called with a line when something has to be waited for.
 
@@ -247,7 +252,7 @@ class Library:
         """
         started = time.monotonic()
         own = self.path.resolve()
-        given = [file for path in paths for file in _files(Path(path))]
+        given = [file for path in paths for file in files_at(Path(path))]
         wanted = [file for file in dict.fromkeys(given) if own not in file.resolve().parents]
         counts = {"added": 0, "updated": 0, "unchanged": 0}
         failed: list[Failure] = []
@@ -255,7 +260,7 @@ class Library:
             self._remember_encoder()
             metas: dict[Path, dict[str, Overrides]] = {}
             passages = 0
-            tasks = [FileTask(file.resolve(), _meta_for(file, metas) or overrides) for file in wanted]
+            tasks = [FileTask(file.resolve(), _said_of(file, metas, overrides)) for file in wanted]
             with closing(read_files(tasks, self._store.sources_under)) as files:
                 read = ((done, found) for done, (_, every) in enumerate(files) for found in every)
                 for done, name, outcome in self._taken_in(read):
@@ -281,18 +286,19 @@ class Library:
 
         The texts of some reports are encoded together: those of one are too few for batches of texts of like length.
         """
+        decided = self._store.corrections()
         waiting: list[tuple[int, Found]] = []
         passages = 0
         for number, found in read:
             waiting.append((number, found))
             passages += len(found.outcome.passages) if isinstance(found.outcome, Report) else 0
             if passages >= _AT_ONCE or len(waiting) >= _AT_ONCE:
-                yield from self._take_in_some(waiting)
+                yield from self._take_in_some(waiting, decided)
                 waiting, passages = [], 0
-        yield from self._take_in_some(waiting)
+        yield from self._take_in_some(waiting, decided)
 
     def _take_in_some(
-        self, waiting: Sequence[tuple[int, Found]]
+        self, waiting: Sequence[tuple[int, Found]], decided: Mapping[str, Correction]
     ) -> Iterator[tuple[int, str, tuple[str, int] | NlpError]]:
         reports = [found.outcome for _, found in waiting if isinstance(found.outcome, Report)]
         new = [passage for report in reports if not self._store.has_report(report.id) for passage in report.passages]
@@ -304,14 +310,14 @@ class Library:
         except Exception:  # noqa: BLE001  each is tried by itself: a text that nobody foresaw stops its report alone
             ready = {}
         for number, found in waiting:
-            yield number, found.name, self._take_in(found, ready)
+            yield number, found.name, self._take_in(found, ready, decided)
 
-    def _take_in(self, found: Found, ready: Vectors) -> tuple[str, int] | NlpError:
+    def _take_in(self, found: Found, ready: Vectors, decided: Mapping[str, Correction]) -> tuple[str, int] | NlpError:
         """Return what became of a report that was found (and its number of passages)."""
         if isinstance(found.outcome, NlpError):
             return found.outcome
         try:
-            return self._take_in_report(found.name, found.outcome, ready)
+            return self._take_in_report(found.name, found.outcome, ready, decided)
         except (EncoderError, TaggerError, LibraryError):
             raise  # nothing can be taken in without them
         except NlpError as error:
@@ -319,7 +325,9 @@ class Library:
         except Exception as error:  # noqa: BLE001  a text that nobody foresaw stops itself, not the folder
             return UnreadableFileError(f"处理时出错（{type(error).__name__}: {error}），已跳过；请检查这个文件")
 
-    def _take_in_report(self, name: str, report: Report | Known, ready: Vectors) -> tuple[str, int]:
+    def _take_in_report(
+        self, name: str, report: Report | Known, ready: Vectors, decided: Mapping[str, Correction]
+    ) -> tuple[str, int]:
         before = self._store.source(name)
         if before is not None and before[1] == report.id:
             return "unchanged", 0
@@ -333,7 +341,7 @@ class Library:
         hashes = [text_hash(passage.text) for passage in report.passages]
         known = self._store.known_vectors(list(dict.fromkeys(hashes)))
         vectors, _ = self._vectors(report.passages, hashes, {**ready, **known})
-        seen = self._analyst.tag(report, vectors, self._store.corrections())
+        seen = self._analyst.tag(report, vectors, decided)
         tagged = [TaggedPassage(*item) for item in zip(report.passages, seen.tags, hashes, strict=True)]
         fresh = {key: vector for key, vector in zip(hashes, vectors, strict=True) if key not in known}
         self._store.add_report(seen.report, tagged, fresh)
@@ -350,9 +358,9 @@ class Library:
         return np.array([every[key] for key in hashes], dtype=np.float32).reshape(len(hashes), encoder.dims), fresh
 
     def _remember_encoder(self) -> None:
-        """Record the encoder of a new library; refuse to go on with another one."""
+        """Record the encoder of a new library, or where it has moved to; refuse to go on with another one."""
         encoder = self._encoder()
-        if self._store.meta("encoder_fingerprint") is None:
+        if self._store.meta("encoder") != encoder.name:
             with self._store.transaction():
                 self._store.set_meta("encoder", encoder.name)
                 self._store.set_meta("encoder_fingerprint", encoder.fingerprint)
@@ -414,8 +422,8 @@ class Library:
         vector = self._encoder().encode_query(core(query))
         with self._store.snapshot():  # another process may write meanwhile
             allowed = self._store.rows_passing(filters)
-            ranked, labels = self._ranked(query, vector, filters, allowed, max(CANDIDATES, 3 * top * page))
-            groups = fold([label.text for label in labels], top * page)[top * (page - 1) :]
+            ranked, labels, groups = self._folded(query, vector, filters, allowed, top * page)
+            groups = groups[top * (page - 1) :]
             places = [place for group in groups for place in group]
             found = dict(zip(places, self._store.passages([ranked[place].row for place in places]), strict=True))
             hits = tuple(
@@ -473,6 +481,31 @@ class Library:
             found = self.search(core(own.passage.text)[:_LONGEST_QUERY], filters=narrowed, top=top, page=page)
         return replace(found, target=own)
 
+    def _folded(
+        self,
+        query: str,
+        vector: NDArray[np.float32],
+        filters: Filters,
+        allowed: NDArray[np.int64] | None,
+        wanted: int,
+    ) -> tuple[list[Scored], list[Labels], list[list[int]]]:
+        """Return candidates, what each is, and groups of those that nearly repeat each other, as many as are wanted.
+
+        Where the first candidates are too few, further ones come behind them: a page is the same however many there are to one.
+        """
+        ranked: list[Scored] = []
+        labels: list[Labels] = []
+        count = CANDIDATES
+        while True:
+            found = list(zip(*self._ranked(query, vector, filters, allowed, count), strict=True))
+            seen = {scored.row for scored in ranked}
+            ranked += [scored for scored, _ in found if scored.row not in seen]
+            labels += [label for scored, label in found if scored.row not in seen]
+            groups = fold([label.text for label in labels], wanted)
+            if len(groups) >= wanted or len(found) < count:
+                return ranked, labels, groups
+            count *= 4
+
     def _ranked(
         self,
         query: str,
@@ -484,19 +517,21 @@ class Library:
         """Return candidates, best first, and what each is; none where nothing answers the query."""
         asked = widened(query)
         words = list(dict.fromkeys([*asked, *sorted(frozenset().union(*asked.values()))]))
-        by_words = [row for row, _ in self._store.search_words(words, filters, count)]
-        said = self._store.words_in(by_words)
-        if statement := len(asked) >= STATEMENT:
-            every = sorted({*asked, *(word for own in said.values() for word in own)})
-            shared = agreement(asked, self._store.word_weights(every), said)
-        else:
-            shared = coverage(asked, self._store.word_weights(words), said)
-        if not shared:
-            shared = dict.fromkeys(self._store.rows_containing(query, filters, count), 1.0)
+        statement = len(asked) >= STATEMENT
         index, encoder = self._current_index(), self._encoder()
         turned = weighed(vector, encoder.kind_dims, encoder.kind_share, statement=statement)
         # The encoder reads Chinese: what it makes of anything else is no evidence of meaning.
         near = _pairs(index.search(turned, count, allowed)) if _CHINESE.search(query) else {}
+        by_words = [row for row, _ in self._store.search_words(words, filters, count)]
+        said = self._store.words_in(list(dict.fromkeys([*by_words, *near])))
+        if statement:
+            every = sorted({*asked, *(word for own in said.values() for word in own)})
+            shared = agreement(asked, self._store.word_weights(every), said)
+        else:
+            shared = coverage(asked, self._store.word_weights(words), said)
+        shared = {row: share for row, share in shared.items() if share}
+        if not shared:
+            shared = dict.fromkeys(self._store.rows_containing(query, filters, count), 1.0)
         only_words = np.array(sorted(shared.keys() - near.keys()), dtype=np.int64)
         near |= _pairs(index.search(turned, len(only_words), only_words))
         labels = {label.row: label for label in self._store.labels(sorted(near))}
@@ -504,7 +539,9 @@ class Library:
         # The tabs between a row's cells are no characters.
         lengths = {row: len(label.text.replace("\t", "")) for row, label in labels.items()}
         found = fuse(shared, near, fits, lengths, statement=statement)
-        if not has_answer(asked, self._store.known_words(words), found):
+        scope = self._analyst.tagger.scope
+        odds = scope.odds(query, vector) if scope else 0.0
+        if not has_answer(asked, self._store.known_words(words), found, odds):
             return [], []
         return found, [labels[candidate.row] for candidate in found]
 
@@ -521,22 +558,33 @@ class Library:
         if passing is None or len(passing):
             return f"{tried}；请换个说法，或放宽筛选条件"
         wider = {name: self._store.rows_passing(replace(filters, **{name: None})) for name in given}
-        counts = [
-            f"不限{_FILTER_NAMES[n]}有 {len(rows)} 条" for n, rows in wider.items() if rows is not None and len(rows)
-        ]
-        advice = "、".join(counts) or "单独放宽哪一个都没有条目"
-        return f"没有条目同时符合这些筛选条件：{advice}；请放宽 --department、--region、--year 等条件"
+        every = self._store.counts()[1]
+        counts = {name: every if rows is None else len(rows) for name, rows in wider.items()}
+        told = [f"不限{_FILTER_NAMES[name]}有 {count} 条" for name, count in counts.items() if count]
+        advice = "、".join(told) or "单独放宽哪一个都没有条目"
+        together = "同时符合这些" if len(given) > 1 else "符合这个"
+        return f"没有条目{together}筛选条件：{advice}；请放宽 --department、--region、--year 等条件"
 
     def _current_index(self) -> VectorIndex:
         """Return the index of the store as it is now: the one at hand or the saved one, with what came since, or a new one."""
         generation, dims = self._store.generation, self._encoder().dims
-        found = self._extensible(self._index) or self._extensible(VectorIndex.load(self.path / _INDEX))
+        found = self._extensible(self._index) or self._saved_index()
         if found is None:
             found = VectorIndex(np.zeros(0, dtype=np.int64), np.zeros((0, dims), dtype=np.float32), 0)
         if found.generation != generation:
             found = found.extended(self._store.vectors(dims, found.last_key), generation)
         self._index = found
         return found
+
+    def _saved_index(self) -> VectorIndex | None:
+        """Return the saved index if it is of this store: another one may have lain, or been put back, in the place of this one."""
+        index = self._extensible(VectorIndex.load(self.path / _INDEX))
+        if index is None:
+            return None
+        keys, vectors = index.spread()
+        own = self._store.vectors_of(keys.tolist())
+        alike = len(own) == len(keys) and all(map(np.array_equal, map(own.__getitem__, keys.tolist()), vectors))
+        return index if alike else None
 
     def _extensible(self, index: VectorIndex | None) -> VectorIndex | None:
         """Return an index if the store has at most added something since."""
@@ -546,7 +594,7 @@ class Library:
 
     def _refresh_index(self) -> None:
         generation, dims = self._store.generation, self._encoder().dims
-        saved = self._extensible(VectorIndex.load(self.path / _INDEX))
+        saved = self._saved_index()
         if saved is None or saved.generation != generation:
             new = self._store.vectors(dims, saved.last_key if saved else 0)
             self._index = VectorIndex.save(self.path / _INDEX, new, dims, generation, onto=saved)
@@ -579,9 +627,10 @@ class Library:
     def counted(self, *, role: Role = Role.PROBLEM, filters: Filters | None = None) -> list[StoredPassage]:
         """Return the passages behind the counts of :meth:`frequency`, by topic, department and year."""
         with self._store.snapshot():
-            found = self._store.passages(
-                [cell.row for cell in self._store.cells(replace(filters or Filters(), role=role))]
-            )
+            asked = replace(filters or Filters(), role=role)
+            # What a filter lets pass has the topic among others; what is counted has it first.
+            cells = [cell for cell in self._store.cells(asked) if asked.topic in {None, cell.topic}]
+            found = self._store.passages([cell.row for cell in cells])
         found.sort(key=lambda f: (f.tags.primary or "", f.passage.department or "", f.passage.year or 0, f.row))
         return found
 
@@ -779,35 +828,44 @@ class Library:
         """Return the passages of a report with their tags, in order."""
         return self._store.passages_of(report_id)
 
-    def remove(self, report_id: str) -> None:
+    def remove(self, report_id: str, say: Callable[[str], None] = _mute) -> None:
         """Remove a report.
+
+        Args:
+            report_id: Its id.
+            say: Called with a line when something has to be waited for.
 
         Raises:
             NotFoundError: If there is no such report.
         """
-        with self._writing(_mute):
+        with self._writing(say):
             self._store.remove_report(report_id)
             self._refresh_index()
 
-    def rebuild(self, progress: Callable[[Progress], None] = _silent) -> None:
-        """Tag and link all passages anew with the tagger of today, mend what is derived and damaged, build the index anew."""
-        with self._writing(_mute):
+    def rebuild(self, progress: Callable[[Progress], None] = _silent, say: Callable[[str], None] = _mute) -> None:
+        """Tag and link all passages anew with the tagger of today, mend what is derived and damaged, build the index anew.
+
+        Args:
+            progress: Called before each report.
+            say: Called with a line when something has to be waited for.
+        """
+        with self._writing(say):
             damaged = set(self._store.damaged())
             self._store.sweep()
-            cards = self._store.cards()
+            cards, decided = self._store.cards(), self._store.corrections()
             for done, card in enumerate(cards):
                 progress(Progress(done, len(cards), 0, card.identity.title))
-                self._retag(card.id, encode_anew=card.id in damaged)
+                self._retag(card.id, decided, encode_anew=card.id in damaged)
             VectorIndex.drop(self.path / _INDEX)
             self._refresh_index()
             progress(Progress(len(cards), len(cards), 0, ""))
 
-    def _retag(self, report_id: str, *, encode_anew: bool) -> None:
+    def _retag(self, report_id: str, decided: Mapping[str, Correction], *, encode_anew: bool) -> None:
         report = self._store.report(report_id)
         hashes = [text_hash(passage.text) for passage in report.passages]
         known = {} if encode_anew else self._store.known_vectors(list(dict.fromkeys(hashes)))
         vectors, fresh = self._vectors(report.passages, hashes, known)
-        seen = self._analyst.tag(report, vectors, self._store.corrections())
+        seen = self._analyst.tag(report, vectors, decided)
         tagged = [TaggedPassage(*item) for item in zip(report.passages, seen.tags, hashes, strict=True)]
         self._store.replace_tags(report_id, tagged, seen.report.links, fresh)
 
@@ -821,18 +879,23 @@ class Library:
             found = self._store.passages(rows)
         return choose_unsure([f for f in found if key_of(f.passage.text, path_of(f.passage)) not in known], count)
 
-    def correct(self, corrections: Sequence[Correction]) -> int:
+    def correct(self, corrections: Sequence[Correction], say: Callable[[str], None] = _mute) -> int:
         """Keep what a person decided, and tag the reports anew that have such passages; return how many passages changed.
 
         A decision holds for the same words below the same headings in every report, now and later.
+
+        Args:
+            corrections: What was decided.
+            say: Called with a line when something has to be waited for.
         """
         keyed = {key_of(correction.text, correction.path): correction for correction in corrections}
-        with self._writing(_mute):
+        with self._writing(say):
             self._store.put_corrections(keyed)
             rows = self._store.rows_of_text([correction.text for correction in corrections])
             found = [f for f in self._store.passages(rows) if key_of(f.passage.text, path_of(f.passage)) in keyed]
+            decided = self._store.corrections()
             for report_id in dict.fromkeys(f.report.id for f in found):
-                self._retag(report_id, encode_anew=False)
+                self._retag(report_id, decided, encode_anew=False)
             self._refresh_index()
         return len(found)
 
@@ -878,21 +941,21 @@ def _pairs(found: tuple[NDArray[np.int64], NDArray[np.float32]]) -> dict[int, fl
     return dict(zip(keys.tolist(), scores.tolist(), strict=True))
 
 
-def _files(path: Path) -> list[Path]:
-    """Return the files to read at a path, in a steady order."""
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.is_file() and is_candidate(file))
-    if not path.exists():
-        raise InvalidInputError(f"没有这个文件或文件夹：{path}；请检查路径")
-    return [path]
-
-
-def _meta_for(file: Path, known: dict[Path, dict[str, Overrides]]) -> Overrides | None:
+def _said_of(file: Path, known: dict[Path, dict[str, Overrides]], of_all: Overrides | None) -> Overrides | None:
+    """Return what a ``meta.csv`` says of a file, and for the rest what was said of all files."""
     folder = file.parent
     if folder not in known:
         table = folder / "meta.csv"
         known[folder] = read_meta(table.read_bytes()) if table.is_file() else {}
-    return known[folder].get(file.name)
+    own = known[folder].get(file.name)
+    return merged(own, of_all) if own and of_all else own or of_all
+
+
+def _is_encoder(analyst: Analyst, fingerprint: str | None) -> bool:
+    try:
+        return analyst.encoder.fingerprint == fingerprint
+    except EncoderError:
+        return False
 
 
 def _plain(error: NlpError, name: str) -> str:

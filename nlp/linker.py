@@ -14,7 +14,7 @@ from itertools import starmap
 import numpy as np
 from numpy.typing import NDArray
 
-from nlp.records import Link, Passage, Reason, Role, Tags
+from nlp.records import Link, Passage, Reason, Region, Role, Tags
 from nlp.words import search_words
 
 # Log-odds of a link: weights of the clues in the order of `clues`, and the odds without any. Fitted by
@@ -25,6 +25,7 @@ WEIGHTS, BIAS = (4.8, 2.7, 2.6, 4.8, 1.6), -7.7
 # beyond it joins the problem that it fits best only with more.
 _ENOUGH, _ENOUGH_TO_JOIN = -1.0, 0.0
 _SUREST = 0.98  # not tuned: no link overrules two passages that are each certain of another topic
+_MOST_PAIRS = 1_000_000  # in a report; a hundred times those of the longest that we know
 _LOWEST = -8.0  # below it one pair is as unlikely as another, and none shall be traded for
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -35,6 +36,8 @@ def link_measures(passages: Sequence[Passage], tags: Sequence[Tags], vectors: Ma
 
     First the best one-to-one assignment of the whole report, then each measure left over joins the problem that it fits
     best; a pair whose score is too low is no link. Passages whose role a ledger has settled are linked there and left out here.
+    Rows of a table that are of different departments or years are as far apart as different reports. Where there are more
+    pairs than any report has, none is linked.
 
     Shapes:
         ``vectors`` is ``(n_passages, dims)``, rows of length 1: what the passages say.
@@ -50,10 +53,23 @@ def link_causes(passages: Sequence[Passage], tags: Sequence[Tags], vectors: Matr
 def _pairs(
     passages: Sequence[Passage], tags: Sequence[Tags], vectors: Matrix, role: Role
 ) -> list[tuple[str, str, float]]:
+    offices: dict[tuple[str | None, Region, int | None], list[int]] = defaultdict(list)
+    for place, passage in enumerate(passages):
+        offices[passage.department, passage.region, passage.year].append(place)
+    return [
+        pair
+        for places in offices.values()
+        for pair in _pairs_within([passages[i] for i in places], [tags[i] for i in places], vectors[places], role)
+    ]
+
+
+def _pairs_within(
+    passages: Sequence[Passage], tags: Sequence[Tags], vectors: Matrix, role: Role
+) -> list[tuple[str, str, float]]:
     free = [i for i, passage in enumerate(passages) if passage.role is None]
     problems = [i for i in free if tags[i].role is Role.PROBLEM]
     others = [i for i in free if tags[i].role is role]
-    if not problems or not others:
+    if not 0 < len(problems) * len(others) <= _MOST_PAIRS:
         return []
     scores = clues(passages, tags, vectors, problems, others) @ np.array(WEIGHTS) + BIAS
     return [
@@ -105,9 +121,9 @@ def clues(
 
 def _closeness(vectors: Matrix, problems: Sequence[int], measures: Sequence[int]) -> Floats:
     """Return tenths of cosine above what problem and measure have with any passage: one office's texts are all alike."""
-    cosine = np.asarray(vectors @ vectors.T, dtype=np.float64)
-    usual = (cosine.sum(axis=1) - 1) / max(1, len(vectors) - 1)
-    above: Floats = cosine[np.ix_(problems, measures)] - (usual[problems][:, None] + usual[measures][None, :]) / 2
+    usual = (vectors @ vectors.sum(axis=0, dtype=np.float64) - 1) / max(1, len(vectors) - 1)
+    cosine = np.asarray(vectors[problems] @ vectors[measures].T, dtype=np.float64)
+    above: Floats = cosine - (usual[problems][:, None] + usual[measures][None, :]) / 2
     return 10 * above
 
 

@@ -23,9 +23,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from nlp.errors import NlpError, UnreadableFileError
+from nlp.errors import InvalidInputError, NlpError, UnreadableFileError
 from nlp.identity import Overrides
-from nlp.readers import Failure, Member, members
+from nlp.readers import Failure, Member, is_candidate, members
 from nlp.reading import read_report, report_id
 from nlp.records import Report
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _FEW: Final = 12  # files that are read sooner than workers are started
 _LARGE: Final = 4 << 20  # bytes from which a file may take long
+_HEAD: Final = 1024  # bytes in which a PDF says that it is one
 _MOST: Final = 4  # workers; the encoder does not keep up with more
 _WINDOW: Final = 4  # files a worker that are read ahead of the caller
 _AHEAD: Final = 4  # reports of one archive that are kept before it is their turn
@@ -144,9 +145,24 @@ def read_files(
 def _risky(path: Path) -> bool:
     """Return whether reading a file may crash or take long: parsers of PDF are not safe from what they read."""
     try:
-        return path.suffix.lower() == ".pdf" or path.stat().st_size >= _LARGE
-    except OSError:  # gone; it is told when it is read
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        return b"%PDF" in head or path.suffix.lower() == ".zip" or path.stat().st_size >= _LARGE
+    except OSError:  # it is told when it is read
         return False
+
+
+def files_at(path: Path) -> list[Path]:
+    """Return the files to read at a path, in a steady order.
+
+    Raises:
+        InvalidInputError: If there is nothing at the path.
+    """
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file() and is_candidate(file))
+    if not path.exists():
+        raise InvalidInputError(f"没有这个文件或文件夹：{path}；请检查路径")
+    return [path]
 
 
 def read_apart(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,20 +18,24 @@ from nlp.words import character_pairs, search_words, synonyms
 CANDIDATES = 200
 _SHOWN = 20  # values of a facet
 # All weights and bounds below were tuned for the default encoder on the queries of corpora/queries (one half, looked at on
-# the other), and on 60 questions about something else entirely (a third of which still find something).
+# the other).
 _KIND = 0.2  # how much of nearness is that of the kind; the rest is that of what is said
-# A query of so many words is a whole finding and means every word of it: the kind counts less, and passages that say much
-# else are further off. Compared on the 439 problems of our own reports as queries for the measures that answer them.
+# A query of so many words is a whole finding and means every word of it: nearness is that of what is said alone, and passages
+# that say much else are further off. Compared on 439 problems of our own reports and 451 of audit tables as queries for the
+# measures that answer them.
 STATEMENT = 16
-_KIND_OF_STATEMENT = 0.1
-_WEIGHTS_OF_STATEMENT = (0.5, 0.5, 0.0)
+_KIND_OF_STATEMENT = 0.0
+_WEIGHTS_OF_STATEMENT = (0.5, 0.5, 0.12)
 _COSINE_FLOOR = 0.25
 _WEIGHTS = (0.5, 0.35, 0.15)  # of nearness, words, and being of the kind that is looked for
 _LIKE = 0.6  # what a word that means about the same counts
 # Whether anything answers at all is asked of the best candidate: it has to share much of the query's words, or to be so near
-# in meaning as the words that stand nowhere in the library make necessary.
-_MUCH_SHARED = 0.3
-_NEAR, _NEAR_FOR_KNOWN = 0.76, 0.12
+# in meaning as the words that stand nowhere in the library and the odds that the query is about something else make necessary.
+# What is surely about something else has to share most of its words. Chosen on the texts that these odds are learnt from, each
+# judged by what was learnt from others' texts; measured on `corpora/queries/scope_bench.jsonl` by `benchmarks/search.py`.
+_MUCH_SHARED, _MOST_SHARED = 0.3, 0.5
+_NEAR, _NEAR_FOR_KNOWN, _NEAR_FOR_SCOPE = 0.76, 0.12, 0.03
+_ELSEWHERE, _SURE = -1.0, 4.0  # log-odds
 _LEAST_NEAR = 0.6  # a hit without a shared word has at least this cosine
 # A passage of a few characters ("无。") is near to everything; below this length its nearness counts in proportion,
 # and is no evidence without a shared word.
@@ -155,17 +159,22 @@ def fitting(labels: Sequence[Labels], meant: TopicScore, role: Role) -> dict[int
     }
 
 
-def has_answer(query: Mapping[str, frozenset[str]], known: Container[str], candidates: Iterable[Scored]) -> bool:
+def has_answer(
+    query: Mapping[str, frozenset[str]], known: Container[str], candidates: Iterable[Scored], odds: float
+) -> bool:
     """Return whether anything answers a query: whether its best candidate shares much of its words or is near enough.
 
     Args:
         query: Its words, each with those that mean about the same.
         known: Words that stand anywhere in the library.
         candidates: What was found.
+        odds: Log-odds that the query is about what reports are about; 0 where nothing is known of that.
     """
     found = [word in known or any(other in known for other in others) for word, others in query.items()]
     near = _NEAR - _NEAR_FOR_KNOWN * (sum(found) / len(found) if found else 0.0)
-    return any(item.lexical >= _MUCH_SHARED or item.semantic >= near for item in candidates)
+    near -= _NEAR_FOR_SCOPE * max(-_SURE, min(odds, _SURE))
+    shared = _MUCH_SHARED if odds > _ELSEWHERE else _MOST_SHARED
+    return any(item.lexical >= shared or (odds > _ELSEWHERE and item.semantic >= near) for item in candidates)
 
 
 def fuse(
@@ -239,14 +248,18 @@ def fold(texts: Sequence[str], count: int) -> list[list[int]]:
     """
     groups: list[list[int]] = []
     heads: list[frozenset[str]] = []
+    having: dict[str, list[int]] = defaultdict(list)
     for place, text in enumerate(texts):
         pairs = character_pairs(text)
-        alike = next(
-            (i for i, own in enumerate(heads) if len(pairs & own) >= _SAME * max(1, len(pairs), len(own))), None
-        )
+        # Sets that have so much in common share one of so many of their first elements, in whatever order.
+        first = sorted(pairs)[: len(pairs) - int(_SAME * len(pairs)) + 1]
+        near = sorted({i for pair in first for i in having.get(pair, ())})
+        alike = next((i for i in near if len(pairs & heads[i]) >= _SAME * max(len(pairs), len(heads[i]))), None)
         if alike is not None:
             groups[alike].append(place)
         elif len(groups) < count:
+            for pair in first:
+                having[pair].append(len(groups))
             groups.append([place])
             heads.append(pairs)
     return groups
@@ -254,7 +267,8 @@ def fold(texts: Sequence[str], count: int) -> list[list[int]]:
 
 def differences(own: StoredPassage, other: StoredPassage) -> dict[str, tuple[str, str]]:
     """Return in what a passage that says the same differs from another: department, region, year, figures."""
-    found = {name: (_said_of(own)[name], value) for name, value in _said_of(other).items()}
+    mine, its = _said_of(own), _said_of(other)
+    found = {name: (mine[name], value) for name, value in its.items()}
     return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
 
 

@@ -723,7 +723,7 @@ class Store:
 
     def _telling(self, words: Sequence[str]) -> list[str]:
         """Return the rarest of some words that stand anywhere, until they stand in enough passages."""
-        counts = self._counts(words)
+        counts = self._found(words)
         telling, passages = [], 0
         for word in sorted(counts, key=lambda word: (counts[word], word)):
             if passages >= _ENOUGH_MATCHES:
@@ -743,7 +743,16 @@ class Store:
 
     def known_words(self, words: Sequence[str]) -> set[str]:
         """Return those of some words that stand in any passage."""
-        return set(self._counts(words))
+        return set(self._found(words))
+
+    def _found(self, words: Sequence[str]) -> dict[str, int]:
+        """Return in how many passages each word stands, also such as 98.5, of which the full-text index makes several words."""
+        counts = self._counts(words)
+        for word in words:
+            if word not in counts and not word.isalnum():
+                sql = "SELECT count(*) FROM words WHERE words MATCH ?"
+                counts[word] = self._db.execute(sql, (_quoted(word),)).fetchone()[0]
+        return {word: count for word, count in counts.items() if count}
 
     def word_weights(self, words: Sequence[str]) -> dict[str, float]:
         """Return, for each word, how much it tells: its inverse document frequency, as in BM25 with a floor of zero."""

@@ -12,8 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -28,9 +27,9 @@ from scipy import sparse
 from nlp.errors import TaggerError
 from nlp.outline import find_mark
 from nlp.records import Role, Tags, Topic, TopicScore
+from nlp.scope import Scope
+from nlp.terms import Matrix, Terms
 from nlp.words import words_of
-
-Matrix = NDArray[np.float32]
 
 ROLES = tuple(Role)
 TOPICS = tuple(Topic)
@@ -39,8 +38,6 @@ _FILES = ("model.safetensors", "vocabulary.json", "held_out.safetensors", "usual
 # The headings' share of the features: enough to tip a sentence that could be either, too little to overrule one that is
 # clear; 0.3 to 1 were compared by cross-validation over groups on our first 1,669 labelled passages.
 _PATH_WEIGHT = 0.4
-# That have a term; 2 and 3 were equally good on 15,671 labelled passages, 3 and 4 on 19,204, and 4 needs less room.
-_LEAST_SAMPLES = 4
 _LONGEST = 8000
 _COUNTER = re.compile(r"^(?:主要)?(?:[一二三四五六七八九十]是|首先|其次|再次|最后|[①-⑳])[，,]?")
 
@@ -126,59 +123,6 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """TF-IDF over one kind of terms.
-
-    Attributes:
-        cut: From a text to its terms.
-        names: The terms that are known.
-        idf: How much each of them tells, ``(n_terms,)``.
-        places: Which column a term has.
-    """
-
-    cut: Callable[[str], list[str]]
-    names: tuple[str, ...]
-    idf: NDArray[np.float64]
-    places: dict[str, int]
-
-    @classmethod
-    def of(cls, cut: Callable[[str], list[str]], names: Sequence[str], idf: NDArray[np.float64]) -> Terms:
-        """Return terms with the columns that follow from their order."""
-        return cls(cut, tuple(names), idf, {name: place for place, name in enumerate(names)})
-
-    @classmethod
-    def fit(cls, cut: Callable[[str], list[str]], texts: Sequence[str]) -> Terms:
-        """Return the terms that at least four of the texts have.
-
-        Raises:
-            ValueError: If there is none.
-        """
-        from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 -- a second, and only training needs it
-
-        fitted = TfidfVectorizer(analyzer=cut, min_df=_LEAST_SAMPLES).fit(texts)
-        return cls.of(cut, [str(name) for name in fitted.get_feature_names_out()], fitted.idf_)
-
-    def weights(self, texts: Sequence[str]) -> sparse.csr_array:
-        """Return the weights of the terms of texts, ``(n, n_terms)``; each row has length 1 or is empty.
-
-        Source:
-            scikit-learn's ``TfidfVectorizer`` with ``sublinear_tf``.
-        """
-        rows: list[int] = [0]
-        columns: list[int] = []
-        data: list[NDArray[np.float64]] = []
-        for text in texts:
-            counts = Counter(self.places[term] for term in self.cut(text) if term in self.places)
-            found = sorted(counts)
-            weights = (1 + np.log([counts[place] for place in found])) * self.idf[found]
-            data.append(weights / (np.linalg.norm(weights) or 1.0))
-            columns += found
-            rows.append(len(columns))
-        shape = (len(texts), len(self.names))
-        return sparse.csr_array((np.concatenate([np.zeros(0), *data]), columns, rows), shape=shape)
-
-
-@dataclass(frozen=True, slots=True)
 class Vocabulary:
     """TF-IDF over words and character pairs of the text, and over character pairs of the path."""
 
@@ -240,6 +184,7 @@ class Tagger:
         heads: ``role``, ``primary``, ``present`` and ``subtopic``.
         subtopics: Code and topic of each subtopic, in the order of the head's columns.
         thresholds: Per topic, the probability from which it counts as a secondary topic.
+        scope: Whether a query is about what reports are about, where that was learnt.
         manifest: What it was trained from and how it scored.
     """
 
@@ -248,6 +193,7 @@ class Tagger:
     heads: dict[str, Head]
     subtopics: tuple[tuple[str, Topic], ...]
     thresholds: NDArray[np.float64]
+    scope: Scope | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
 
     # ------------------------------------------------------------------------------------------------------------------ predict
@@ -357,6 +303,9 @@ class Tagger:
         kinds = {"text": self.vocabulary.text, "path": self.vocabulary.path}
         for name, terms in kinds.items():
             arrays[f"{name}.idf"] = terms.idf.astype(np.float32)
+        if self.scope:
+            kinds["scope"] = self.scope.terms
+            arrays |= self.scope.arrays()
         vocabulary = {**{name: terms.names for name, terms in kinds.items()}, "subtopics": self.subtopics}
         _write(folder / _FILES[2], _said(held))
         _write(folder / _FILES[3], _said(usual or NOTHING_SAID))
@@ -387,13 +336,14 @@ class Tagger:
             vocabulary = json.loads((folder / _FILES[1]).read_text("utf-8"))
             heads = {name: _head(arrays, name) for name in HEADS}
             subtopics = tuple((code, Topic(topic)) for code, topic in vocabulary["subtopics"])
+            scope = Scope.of(vocabulary["scope"], arrays) if "scope" in vocabulary else None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TaggerError(f"读不出标注模型 {folder}：{error}；请运行 jixiao train 重新训练") from error
         terms = Vocabulary(
             Terms.of(_text_terms, vocabulary["text"], arrays["text.idf"].astype(np.float64)),
             Terms.of(_path_terms, vocabulary["path"], arrays["path.idf"].astype(np.float64)),
         )
-        return cls(manifest["encoder"], terms, heads, subtopics, arrays["thresholds"], manifest)
+        return cls(manifest["encoder"], terms, heads, subtopics, arrays["thresholds"], scope, manifest)
 
 
 def load_held_out(folder: Path) -> HeldOut:

@@ -14,12 +14,22 @@ import numpy as np
 
 from nlp.adapter import Adapter, default_adapter, train_adapter
 from nlp.analyst import trained_tagger
-from nlp.corpus import corpus_files, corpus_hash, question_files, read_questions, read_samples
+from nlp.corpus import (
+    corpus_files,
+    corpus_hash,
+    question_files,
+    read_questions,
+    read_samples,
+    read_scope,
+    scope_files,
+)
 from nlp.encoder import FolderEncoder, catalogue, open_encoder
 from nlp.evaluation import gold_reports, said_of
-from nlp.learning import Scores, View, fit_tagger
+from nlp.learning import Scores, View, fit_scope, fit_tagger
 from nlp.records import Progress
-from nlp.tagger import TOPICS, Matrix, Sample, core
+from nlp.scope import Scope
+from nlp.tagger import TOPICS, Sample, core
+from nlp.terms import Matrix
 
 
 def default_corpus() -> Path:
@@ -59,10 +69,12 @@ def train(
     say("正在训练并按来源组交叉验证……")
     view = _view(model.adapter, samples, vectors) if model.adapter else None
     tagger, scores, held = fit_tagger(samples, vectors, model.fingerprint, view)
+    tagger.scope, learnt_from = _scope(corpus, model)
     manifest = {
         **_manifest(paths, samples, model),
         "corrections": len(more),
         "adapter": model.adapter.fingerprint if model.adapter else None,
+        "scope": learnt_from,
         "cross_validation": asdict(scores),
     }
     own = corpus.resolve() == default_corpus()
@@ -93,13 +105,24 @@ def train_project_adapter(
     plain = model.encode([core(sample.text) for sample in (*samples, *questions)])
     adapter = train_adapter(model.folder, model.base, samples, questions, plain, progress)
     folder = folder or default_adapter()
-    asked = {
-        "files": [path.name for path in questions_at],
-        "questions": len(questions),
-        "sha256": corpus_hash(questions_at),
-    }
+    asked = _files(questions_at, len(questions))
     adapter.save(folder, {**_manifest(paths, samples, model), "questions": asked})
     return folder
+
+
+def _scope(corpus: Path, model: FolderEncoder) -> tuple[Scope | None, dict[str, Any] | None]:
+    """Return what is learnt from the texts beside a corpus, and what the manifest says of these; nothing where there are none."""
+    paths = scope_files(corpus)
+    if not paths:
+        return None, None
+    asked = [question.text for question in read_questions(question_files(corpus))]
+    texts, inside = zip(*read_scope(paths), *((text, True) for text in asked), strict=True)
+    vectors = np.stack([model.encode_query(core(text)) for text in texts])
+    return fit_scope(texts, inside, vectors), _files(paths, len(texts))
+
+
+def _files(paths: Sequence[Path], count: int) -> dict[str, Any]:
+    return {"files": [path.name for path in paths], "texts": count, "sha256": corpus_hash(paths)}
 
 
 def _view(adapter: Adapter, samples: Sequence[Sample], vectors: Matrix) -> View:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,8 @@ def _words_only() -> Tagger:
     tagger = Tagger.load(default_tagger())
     for head in tagger.heads.values():
         head.vector = np.zeros_like(head.vector)
+    if tagger.scope:
+        tagger.scope = replace(tagger.scope, vector=np.zeros_like(tagger.scope.vector))
     return tagger
 
 

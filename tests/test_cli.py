@@ -65,9 +65,9 @@ class Outcome:
 def jixiao(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Call the command in this process, as the script in ``bin`` would."""
 
-    def call(*words: object, stdin: str = "") -> Outcome:
+    def call(*words: object, stdin: str = "", encoding: str = "utf-8") -> Outcome:
         monkeypatch.setattr(sys, "argv", ["jixiao", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode(encoding))))
         capfd.readouterr()
         with pytest.raises(SystemExit) as left:
             nlp.cli.main()
@@ -341,6 +341,7 @@ def test_tag_reads_words_lines_and_json_lines(jixiao: Callable[..., Outcome]) ->
     assert [line["primary"] for line in by_lines] == ["indicators", "internal_control"]
 
     stdin = "".join(json.dumps({"id": f"r{i}", "text": text}) + "\n" for i, text in enumerate(SENTENCES))
+    assert jixiao("tag", stdin=SENTENCES[0], encoding="gb18030").lines[0]["text"] == SENTENCES[0]
     by_json = jixiao("tag", "--json", stdin=stdin).lines
     assert [(line["id"], line["primary"]) for line in by_json] == [("r0", "indicators"), ("r1", "internal_control")]
 
@@ -418,6 +419,34 @@ def test_similar_finds_the_same_problem_of_another_year(demo: Library, jixiao: C
     # The corpus says that the finding comes back word for word a year later.
     best = found["hits"][0]["passage"]
     assert (best["year"], best["department"], best["text"][-20:]) == (2024, "棠溪县教育局", own["text"][-20:])
+
+
+def test_what_is_sound_in_an_archive_is_told_beside_what_is_not(
+    tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]
+) -> None:
+    packed = tmp_path / "年报.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("空.txt", "")
+        for path in sorted(reports.iterdir()):
+            archive.write(path, path.name)
+    checked = jixiao("check", packed, "--json")
+    assert (checked.code, len(checked.json["files"]), len(checked.json["failed"])) == (3, 2, 1)
+    assert checked.json["failed"][0]["path"] == f"{packed}/空.txt"
+    seen = jixiao("inspect", packed, "--json")
+    assert (seen.code, len(seen.json["files"])) == (3, 2)
+    assert "空.txt" in seen.err
+
+
+def test_what_cannot_be_written_is_told(tmp_path: Path, demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    missing = tmp_path / "无此文件夹"
+    for words in (
+        ("library", "export", missing / "a.jsonl"),
+        ("stats", "--chart", missing / "a.png"),
+        ("report", missing / "a.docx"),
+    ):
+        outcome = jixiao(*words, "--library", demo.path)
+        assert outcome.code == 1
+        assert outcome.err.splitlines()[-1].startswith("错误：写不进文件")
 
 
 def test_check_quotes_what_does_not_add_up(tmp_path: Path, jixiao: Callable[..., Outcome]) -> None:

@@ -12,8 +12,9 @@ from sklearn.metrics import accuracy_score, f1_score
 from test_tagger import ABOUT, OWN, SAYS, plain_samples, random_vectors
 
 from nlp.errors import TaggerError
-from nlp.learning import Scores, View, _platt, _temperature, _thresholds, calibration_error, fit_tagger
+from nlp.learning import Scores, View, _platt, _temperature, _thresholds, calibration_error, fit_scope, fit_tagger
 from nlp.records import Role, Tags, Topic
+from nlp.scope import Scope
 from nlp.tagger import HEADS, ROLES, TOPICS, HeldOut, Sample, Tagger
 from nlp.taxonomy import subtopics
 
@@ -333,3 +334,13 @@ def test_what_cannot_be_learnt_is_refused(change: object, what: str) -> None:
     with pytest.raises(TaggerError, match=what) as caught:
         fit_tagger(samples, random_vectors(len(samples)), "")
     assert re.match("[一-龥]{4}", str(caught.value))
+
+
+def test_the_scope_is_learnt_from_texts_of_both_kinds() -> None:
+    inside = ["预算执行率低", "资金闲置未用", "资产闲置未入账", "预算资金未执行", "闲置资产未处置", "项目资金未拨付"]
+    outside = ["红烧肉怎么做好吃", "晚饭吃什么好", "怎么做红烧鱼", "鱼和肉怎么做", "好吃的红烧肉", "吃什么水果好"]
+    vectors = np.eye(2, dtype=np.float32)[[0] * 6 + [1] * 6]
+    scope = fit_scope([*inside, *outside], [True] * 6 + [False] * 6, vectors)
+    assert scope.odds("资金闲置", vectors[0]) > 0 > scope.odds("红烧肉", vectors[-1])
+    again = Scope.of(scope.terms.names, scope.arrays())
+    assert again.odds("资金闲置", vectors[0]) == pytest.approx(scope.odds("资金闲置", vectors[0]), abs=1e-6)

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import zipfile
 from contextlib import closing
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from conftest import report_text, write_report
+from filelock import FileLock
 
 from nlp.errors import EncoderError, InvalidInputError, LibraryError, NotFoundError
 from nlp.identity import Overrides
 from nlp.index import VectorIndex
 from nlp.library import Library
-from nlp.records import Role
+from nlp.records import Filters, Role, Topic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -242,6 +245,73 @@ def test_an_index_with_other_vectors_is_found_by_verify(home: Path) -> None:
         assert library.verify() == ()
 
 
+def test_an_index_that_belongs_to_another_library_is_not_used(home: Path, tmp_path: Path) -> None:
+    other = tmp_path / "别的"
+    write_report(other, "蒲川县文化局", 2023, ["场馆开放时间短。", "文物档案缺失。", *FINDINGS])
+    for name in ("library.sqlite", "library.sqlite-wal", "library.sqlite-shm"):
+        (home / name).unlink(missing_ok=True)  # as somebody does whose database is damaged
+    with Library.open(home) as library:
+        library.ingest(other)
+        library.ingest(write_report(other, "蒲川县交通局", 2023, OTHER))
+        library.ingest(write_report(other, "蒲川县卫健局", 2023, OTHER[:1]))
+        assert_finds_itself(library)
+        assert library.verify() == ()
+
+
+def test_a_page_is_the_same_however_many_there_are_to_one(home: Path, tmp_path: Path) -> None:
+    names = ["青山水库", "白石中学", "南湖医院", "北岭公路", "东溪泵站", "西坪车间"]
+    findings = [f"{first}、{second}和{third}支付偏慢。" for first, second, third in product(names, repeat=3)]
+    for year in range(2019, 2025):
+        write_report(tmp_path / "许多", "青禾县财政局", year, findings[(year - 2019) * 36 :][:36])
+    with Library.open(home) as library:
+        library.ingest(tmp_path / "许多")
+        wide = [hit.found.row for hit in library.search("水库支付偏慢", top=90).hits]
+        narrow = [
+            hit.found.row for page in range(1, 7) for hit in library.search("水库支付偏慢", top=15, page=page).hits
+        ]
+        assert wide == narrow
+        assert len(set(wide)) == len(wide) == 90
+
+
+def test_a_figure_finds_the_passage_that_has_it(home: Path, tmp_path: Path) -> None:
+    findings = [f"结余资金{number}.58万元长期未清理。" for number in (6855, 1204, 77)]
+    with Library.open(home) as library:
+        library.ingest(write_report(tmp_path / "数", "青禾县财政局", 2024, findings))
+        hit = library.search("6855.58").hits[0]
+        assert "6855.58万元" in hit.found.passage.text
+        assert hit.lexical == 1.0
+        assert library.search("98.31").hits == ()
+
+
+def test_a_row_of_meta_goes_before_what_is_said_of_all_files(home: Path, reports: Path) -> None:
+    name = "青禾县教育局2023年度绩效自评报告.txt"
+    (reports / "meta.csv").write_text(f"文件,年度\n{name},2020\n", "utf-8")
+    with Library.open(home) as library:
+        library.ingest(reports, overrides=Overrides(year=2019, department="青禾县体育局"))
+        said = {(card.identity.department, card.identity.year) for card in library.info().cards}
+        assert said == {("青禾县体育局", 2020), ("青禾县体育局", 2019)}
+
+
+def test_what_is_listed_behind_the_counts_is_what_was_counted(home: Path) -> None:
+    with Library.open(home) as library:
+        for topic in Topic:
+            filters = Filters(topic=topic)
+            counted = library.frequency(("topic",), filters=filters)
+            assert len(library.counted(filters=filters)) == sum(row.count for row in counted.rows)
+
+
+def test_who_waits_for_a_writer_says_so(home: Path) -> None:
+    said: list[str] = []
+    with Library.open(home) as library:
+        lock = FileLock(home / "library.lock", thread_local=False)
+        lock.acquire()
+        timer = threading.Timer(0.3, lock.release)
+        timer.start()
+        library.rebuild(say=said.append)
+        timer.join()
+    assert "另一个进程正在写入" in said[0]
+
+
 # ------------------------------------------------------------------------------------------- verifying and mending
 
 
@@ -327,7 +397,19 @@ def test_another_encoder_is_refused(
             library.rebuild()
 
 
-def test_another_encoder_by_name_is_refused_at_once(home: Path) -> None:
+def test_the_same_encoder_may_be_given_in_another_way(
+    home: Path, reports: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(stand_in), "name", "/models/stand-in")  # the folder has moved
+    with Library.open(home, encoder="./stand-in") as library:
+        assert library.ingest(reports).unchanged == 3
+        assert library.info().encoder == "/models/stand-in"
+
+
+def test_another_encoder_by_name_is_refused_at_once(
+    home: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(stand_in), "fingerprint", "f" * 64)
     with pytest.raises(EncoderError, match="是用编码器 stand-in 建的，不能换用 bge-small-zh"):
         Library.open(home, encoder="bge-small-zh")
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +45,17 @@ def test_no_measure_given_is_an_answer() -> None:
     tags = [_tags(Role.PROBLEM, Topic.BUDGET_EXECUTION), _tags(Role.BACKGROUND), _tags(Role.MEASURE, Topic.OTHER)]
     assert link_measures([_passage(i) for i in range(3)], tags, _vectors(0, 1, 2)) == ()
     assert link_measures([_passage(0)], tags[:1], _vectors(0)) == ()
+
+
+def test_rows_of_different_departments_do_not_answer_each_other() -> None:
+    def of(passage: Passage, department: str) -> Passage:
+        return replace(passage, department=department)
+
+    tags = [_tags(Role.PROBLEM, Topic.INDICATORS), _tags(Role.MEASURE, Topic.INDICATORS)] * 2
+    passages = [of(_passage(i), name) for i, name in enumerate(["教育局", "水利局", "水利局", "教育局"])]
+    assert _pairs(link_measures(passages, tags, _vectors(0, 0, 1, 1))) <= {("r-0", "r-3"), ("r-2", "r-1")}
+    together = [of(passage, "教育局") for passage in passages]
+    assert _pairs(link_measures(together, tags, _vectors(0, 0, 1, 1))) == {("r-0", "r-1"), ("r-2", "r-3")}
 
 
 def test_two_measures_may_answer_one_problem() -> None:

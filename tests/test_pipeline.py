@@ -297,14 +297,20 @@ def test_a_few_files_start_no_process(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(isinstance(outcome, Report) for _, _, outcome in found)
 
 
-@pytest.mark.parametrize(("name", "size"), [("年报.pdf", 10), ("年报.PDF", 10), ("年报.txt", 4 << 20)])
+@pytest.mark.parametrize(
+    ("name", "data"), [("年报.docx", b"\n%PDF-1.7"), ("年报.ZIP", b"PK"), ("年报.txt", bytes(4 << 20))]
+)
 def test_what_may_crash_or_take_long_is_read_apart_even_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes
 ) -> None:
     begun: list[int] = []
-    monkeypatch.setattr(pipeline, "read_apart", lambda _, __, workers: begun.append(workers) or iter(()))
-    with (tmp_path / name).open("wb") as file:
-        file.truncate(size)
+
+    def apart(_: object, __: object, workers: int) -> Iterator[tuple[FileTask, Iterator[Found]]]:
+        begun.append(workers)
+        return iter(())
+
+    monkeypatch.setattr(pipeline, "read_apart", apart)
+    (tmp_path / name).write_bytes(data)
     assert everything(read_files([FileTask(tmp_path / name)], nothing)) == []
     assert begun[0] >= 1
 

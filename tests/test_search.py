@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nlp.errors import InvalidInputError
 from nlp.records import (
@@ -35,6 +37,7 @@ from nlp.search import (
     weighed,
 )
 from nlp.training import default_corpus
+from nlp.words import character_pairs
 
 if TYPE_CHECKING:
     from nlp.library import Library
@@ -89,7 +92,7 @@ def test_the_kind_is_weighed_anew_for_a_question() -> None:
     stored = np.array([0.6, 0.0, 0.8, 0.0], dtype=np.float32)
     assert weighed(stored, 0, 0.0, statement=False) is stored
     assert weighed(stored, 2, 0.25, statement=False) == pytest.approx([0.6 * 0.8 / 0.75, 0, 0.8 * 0.2 / 0.25, 0])
-    assert weighed(stored, 2, 0.25, statement=True) == pytest.approx([0.6 * 0.9 / 0.75, 0, 0.8 * 0.1 / 0.25, 0])
+    assert weighed(stored, 2, 0.25, statement=True) == pytest.approx([0.6 / 0.75, 0, 0, 0])
 
 
 def test_something_has_to_answer_a_question() -> None:
@@ -97,11 +100,22 @@ def test_something_has_to_answer_a_question() -> None:
         return [Scored(1, 0.5, lexical, semantic)]
 
     asked: dict[str, frozenset[str]] = {"大象": frozenset(), "闲置": frozenset({"空置"})}
-    assert has_answer(asked, {"闲置"}, found(0.3, 0.0))
-    assert has_answer(asked, {"空置"}, found(0.1, 0.72))
-    assert not has_answer(asked, {"空置"}, found(0.1, 0.69))  # one of its two words is known: 0.76 - 0.06
-    assert not has_answer(asked, set(), found(0.0, 0.75))
-    assert not has_answer({}, set(), [])
+    assert has_answer(asked, {"闲置"}, found(0.3, 0.0), 0.0)
+    assert has_answer(asked, {"空置"}, found(0.1, 0.72), 0.0)
+    assert not has_answer(asked, {"空置"}, found(0.1, 0.69), 0.0)  # one of its two words is known: 0.76 - 0.06
+    assert has_answer(asked, {"空置"}, found(0.1, 0.69), 1.0)  # and it is about what reports are about: 0.03 less
+    assert not has_answer(asked, set(), found(0.0, 0.75), 0.0)
+    assert not has_answer(asked, {"大象", "闲置"}, found(0.4, 0.9), -2.0)
+    assert has_answer(asked, {"大象", "闲置"}, found(0.5, 0.0), -2.0)
+    assert not has_answer({}, set(), [], 0.0)
+
+
+@pytest.mark.encoder
+@pytest.mark.parametrize("query", ["红烧肉怎么做", "推荐几部科幻电影", "周末去哪里钓鱼", "手机屏幕碎了换一块多少钱"])
+def test_what_is_about_something_else_finds_nothing(demo_library: Library, query: str) -> None:
+    found = demo_library.search(query)
+    assert found.hits == ()
+    assert "没有找到相近的条目" in found.note
 
 
 def test_highlights_merge_words_that_overlap() -> None:
@@ -275,6 +289,9 @@ def test_it_says_which_filter_was_too_narrow(demo_library: Library) -> None:
     note = demo_library.search("资金闲置", filters=Filters(department="教育局", years=(1999, 1999))).note
     assert "不限年度有" in note
     assert "不限部门" not in note
+    passages = demo_library.info().passages
+    only = demo_library.search("资金闲置", filters=Filters(department="不存在的局")).note
+    assert f"没有条目符合这个筛选条件：不限部门有 {passages} 条" in only
 
 
 def test_no_query_of_the_benchmark_was_learnt_from() -> None:
@@ -286,3 +303,17 @@ def test_no_query_of_the_benchmark_was_learnt_from() -> None:
     asked, learnt = texts("bench_*.jsonl"), texts("training_*.jsonl")
     assert len(asked) >= 150
     assert asked.isdisjoint(learnt)
+
+
+@given(texts=st.lists(st.text("资金支付进度慢偏项目1，", max_size=12), max_size=30), count=st.integers(1, 30))
+def test_folding_finds_what_comparing_each_with_each_finds(texts: list[str], count: int) -> None:
+    groups: list[list[int]] = []
+    for place, text in enumerate(texts):
+        pairs = character_pairs(text)
+        heads = [character_pairs(texts[group[0]]) for group in groups]
+        alike = [i for i, own in enumerate(heads) if pairs and len(pairs & own) >= 0.8 * max(len(pairs), len(own))]
+        if alike:
+            groups[alike[0]].append(place)
+        elif len(groups) < count:
+            groups.append([place])
+    assert fold(texts, count) == groups
