@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import ModuleType
@@ -374,7 +375,7 @@ class _Pool:
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._reader, self._limits), daemon=True)
         try:
-            with _program_left_out():
+            with _program_left_out(), _interrupts_held():
                 process.start()
         except OSError:
             ours.close()
@@ -417,6 +418,20 @@ def _program_left_out() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = program
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start processes to which Ctrl-C says nothing, from their first moment on; this process hears of it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # when it starts its own process it lets them through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _processors() -> int:

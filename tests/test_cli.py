@@ -906,5 +906,5 @@ def test_the_demo_does_the_main_job(tmp_path: Path) -> None:
     assert f"新增 {reports}，更新 0，未变 0，失败 0" in outcome.out
     assert [mark for mark in ("一、入库", "二、", "三、检索", "四、起草参考") if mark not in outcome.out] == []
     assert (tmp_path / "out" / "problems.png").read_bytes()[:4] == b"\x89PNG"
-    info = command("library", "info", "--library", tmp_path / "out" / "library", "--json")
+    info = command("library", "info", "--library", tmp_path / "out" / "demo-library", "--json")
     assert json.loads(info.out)["reports"] == reports

@@ -282,7 +282,7 @@ def test_the_projects_adapter_is_written_with_where_it_comes_from(
     assert told == [Progress(1, 1)]
     adapter = Adapter.load(tmp_path / "ours")
     assert adapter.manifest["corpus"] == {"files": ["a.jsonl", "b.jsonl"], "passages": 420, "sha256": _hash(corpus)}
-    assert (adapter.manifest["questions"]["files"], adapter.manifest["questions"]["questions"]) == (
+    assert (adapter.manifest["questions"]["files"], adapter.manifest["questions"]["texts"]) == (
         ["training_a.jsonl"],
         1,
     )
