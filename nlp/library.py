@@ -56,7 +56,6 @@ from nlp.records import (
     StoredPassage,
     Suggestion,
     Topic,
-    TopicScore,
 )
 from nlp.recurrence import Account, Recurrences, Thread, log_odds, recurrences, trace
 from nlp.review import as_sample, key_of, path_of
@@ -64,6 +63,7 @@ from nlp.review import choose as choose_unsure
 from nlp.search import (
     CANDIDATES,
     STATEMENT,
+    Meant,
     Scored,
     agreement,
     coverage,
@@ -79,7 +79,7 @@ from nlp.search import (
     widened,
 )
 from nlp.store import Store, TaggedPassage, Vectors
-from nlp.tagger import Sample, core
+from nlp.tagger import TOPICS, Sample, core
 from nlp.words import search_words
 
 if TYPE_CHECKING:
@@ -792,17 +792,23 @@ class Library:
         direct = self.search(problem, filters=replace(filters, role=Role.MEASURE), top=4 * top)
         known = {item.found.row for item in linked}
         alone = [Suggestion(_ALONE * hit.score, hit.found) for hit in direct.hits if hit.found.row not in known]
-        meant = self._meant(problem, self._encoder().encode_query(core(problem)))
-        return [self._weighed(item, meant.label) for item in (*linked, *alone)]
+        topics = self._meant(problem, self._encoder().encode_query(core(problem))).topics
+        topic = Topic(max(topics, key=topics.__getitem__))
+        return [self._weighed(item, topic) for item in (*linked, *alone)]
 
     def _weighed(self, item: Suggestion, topic: Topic) -> Suggestion:
         """Return a suggestion that counts for less where its measure is about another topic than the problem."""
         fits = any(found.label is topic for found in item.found.tags.topics)
         return replace(item, score=round(item.score * (1.0 if fits else _OTHER_TOPIC), 4))
 
-    def _meant(self, query: str, vector: NDArray[np.float32]) -> TopicScore:
-        """Return the topic that a query is most likely about."""
-        return self._analyst.tagger.predict([Sample(query, role=Role.PROBLEM)], vector[None, :])[0].topics[0]
+    def _meant(self, query: str, vector: NDArray[np.float32]) -> Meant:
+        tagger = self._analyst.tagger
+        chances = tagger.chances([Sample(query)], vector[None, :])
+        subtopics = [code for code, _ in tagger.subtopics]
+        return Meant(
+            dict(zip(TOPICS, chances["primary"][0].tolist(), strict=True)),
+            dict(zip(subtopics, chances["subtopic"][0].tolist(), strict=True)),
+        )
 
     def _answers(self, problem: StoredPassage) -> list[tuple[StoredPassage, float]]:
         rows = self._store.measures_for(problem.passage.id)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.figures import find_figures
-from nlp.records import Labels, Role, StoredPassage, TopicScore
+from nlp.records import Labels, Role, StoredPassage
 from nlp.words import character_pairs, search_words, synonyms
 
 CANDIDATES = 200
@@ -25,7 +25,7 @@ _KIND = 0.2  # how much of nearness is that of the kind; the rest is that of wha
 # measures that answer them.
 STATEMENT = 16
 _KIND_OF_STATEMENT = 0.0
-_WEIGHTS_OF_STATEMENT = (0.5, 0.5, 0.12)
+_WEIGHTS_OF_STATEMENT = (0.45, 0.55, 0.12)
 _COSINE_FLOOR = 0.25
 _WEIGHTS = (0.5, 0.35, 0.15)  # of nearness, words, and being of the kind that is looked for
 _LIKE = 0.6  # what a word that means about the same counts
@@ -61,6 +61,14 @@ class Scored:
     score: float
     lexical: float
     semantic: float
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What a query is about, as the tagger sees it: the chance of each topic and of each subtopic."""
+
+    topics: Mapping[str, float]
+    subtopics: Mapping[str, float]
 
 
 def widened(query: str) -> dict[str, frozenset[str]]:
@@ -146,12 +154,12 @@ def sought_role(query: str) -> Role:
     return next((role for role, pattern in _SOUGHT if pattern.search(query)), Role.PROBLEM)
 
 
-def fitting(labels: Sequence[Labels], meant: TopicScore, role: Role) -> dict[int, float]:
+def fitting(labels: Sequence[Labels], meant: Meant, role: Role) -> dict[int, float]:
     """Return how far passages are of the kind that is looked for, from 0 to 1 by key: topic, subtopic and role in equal parts."""
     return {
         item.row: (
-            (item.topic == meant.label) * meant.score
-            + (item.subtopic is not None and item.subtopic == meant.subtopic) * meant.score
+            meant.topics.get(item.topic or "", 0.0)
+            + meant.subtopics.get(item.subtopic or "", 0.0)
             + (item.role == role)
         )
         / 3

@@ -22,9 +22,9 @@ from nlp.records import (
     StoredPassage,
     Tags,
     Topic,
-    TopicScore,
 )
 from nlp.search import (
+    Meant,
     Scored,
     coverage,
     differences,
@@ -77,7 +77,7 @@ def test_the_kind_that_is_meant_tips_the_balance() -> None:
 
 
 def test_topic_subtopic_and_role_make_a_passage_fit() -> None:
-    meant = TopicScore(Topic.INDICATORS, 0.9, "vague_indicators")
+    meant = Meant({"indicators": 0.9, "other": 0.1}, {"vague_indicators": 0.8})
     labels = [
         Labels(1, "problem", "indicators", "vague_indicators", 2024, None, ""),
         Labels(2, "problem", "indicators", None, 2024, None, ""),
@@ -85,7 +85,7 @@ def test_topic_subtopic_and_role_make_a_passage_fit() -> None:
         Labels(4, "background", None, None, 2024, None, ""),
     ]
     found = fitting(labels, meant, Role.PROBLEM)
-    assert {row: round(value, 3) for row, value in found.items()} == {1: 0.933, 2: 0.633, 3: 0.3, 4: 0.0}
+    assert {row: round(value, 3) for row, value in found.items()} == {1: 0.9, 2: 0.633, 3: 0.3, 4: 0.0}
 
 
 def test_the_kind_is_weighed_anew_for_a_question() -> None:
