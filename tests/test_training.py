@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -255,6 +256,21 @@ def test_an_encoder_with_an_adapter_hands_on_its_view(
     with pytest.raises(TaggerError, match="够了"):
         train(corpus, tmp_path / "out", say=lambda _: None)
     assert given[0].logits["role"].tolist() == encoder.adapter.held_out["role"].tolist()
+
+
+@pytest.mark.usefixtures("encoder")
+def test_what_is_asked_about_is_learnt_from_the_texts_beside_the_corpus(corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(corpus, tmp_path / "labelled")
+    texts = [(f"资金闲置{sign}", True) for sign in "甲乙丙丁"] + [(f"红烧肉{sign}", False) for sign in "甲乙丙丁"]
+    lines = [json.dumps({"text": text, "inside": inside}, ensure_ascii=False) for text, inside in texts]
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "scope_training_a.jsonl").write_text("\n".join(lines), "utf-8")
+    folder, _ = train(tmp_path / "labelled", tmp_path / "out", say=lambda _: None)
+    tagger = Tagger.load(folder)
+    assert tagger.scope is not None
+    vector = np.zeros(len(tagger.scope.vector), dtype=np.float32)
+    assert tagger.scope.odds("闲置资金", vector) > tagger.scope.odds("红烧肉", vector)
+    assert (tagger.manifest["scope"]["files"], tagger.manifest["scope"]["texts"]) == (["scope_training_a.jsonl"], 8)
 
 
 def test_the_projects_adapter_is_written_with_where_it_comes_from(
