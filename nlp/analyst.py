@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
@@ -141,8 +142,8 @@ class Analyst:
 
     def inspect(self, path: Path, overrides: Overrides | None = None) -> Iterator[TaggedReport | NlpError]:
         """Yield what the program sees in a file (in each file of an archive), or why it cannot be read; stored nowhere."""
-        for _, every in read_files([FileTask(path, overrides)], lambda _: {}):
-            for found in every:
+        with closing(read_files([FileTask(path, overrides)], lambda _: {})) as files:
+            for found in (found for _, every in files for found in every):
                 if isinstance(found.outcome, Report):
                     texts = [core(passage.text) for passage in found.outcome.passages]
                     yield self.tag(found.outcome, self.encoder.encode(texts))

@@ -242,7 +242,7 @@ def check(
 ) -> None:
     """核对报告里互相矛盾的数字：合计、比率、前后不一、等级与得分、日期；不入库。"""
     from nlp.checks import check_report
-    from nlp.pipeline import FileTask, files_at, read_files
+    from nlp.pipeline import FileTask, files_at, read_files, without_name
     from nlp.records import Report
     from nlp.views import discrepancy_view
 
@@ -250,9 +250,10 @@ def check(
     checked, failed = [], []
     with closing(read_files(tasks, lambda _: {})) as read:
         for found in (found for _, every in read for found in every):
+            if isinstance(found.outcome, NlpError):
+                failed.append({"path": found.name, "error": without_name(found.outcome, found.name)})
+                whisper(f"未能读入 {found.name}：{failed[-1]['error']}")
             if not isinstance(found.outcome, Report):
-                failed.append({"path": found.name, "error": str(found.outcome)})
-                whisper(f"未能读入 {found.name}：{found.outcome}")
                 continue
             contradictions = check_report(found.outcome)
             checked.append({"path": found.name, "discrepancies": [discrepancy_view(d) for d in contradictions]})
@@ -470,7 +471,7 @@ def train(
     output: Annotated[Path | None, typer.Option("--output", help="写到哪个文件夹")] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="编码器")] = None,
     adapter: Annotated[
-        bool, typer.Option("--adapter", help="先训练默认编码器的适配器（双核约半小时），再训练标注模型")
+        bool, typer.Option("--adapter", help="先训练默认编码器的适配器（双核约四十分钟），再训练标注模型")
     ] = False,
     with_corrections: Annotated[
         bool, typer.Option("--with-corrections", help="同时学习报告库（--library）中人工改正过的条目")

@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from nlp.records import Role, Topic
 from nlp.tagger import Sample, core
 from nlp.taxonomy import parse_subtopic
 
+T = TypeVar("T")
 _OPENING = 4  # characters
 _COMMON = 50  # openings
 _SHINGLE = 5  # characters
@@ -132,15 +134,7 @@ def read_scope(paths: Iterable[Path]) -> tuple[tuple[str, bool], ...]:
     Raises:
         InvalidInputError: If a line cannot be understood.
     """
-    found = []
-    for path in paths:
-        for line in path.read_text("utf-8").splitlines():
-            try:
-                item = json.loads(line)
-                found.append((str(item["text"]), bool(item["inside"])))
-            except (ValueError, KeyError, TypeError) as error:
-                raise InvalidInputError(f"{path} 中有读不懂的一行（{error}）：{line[:60]}") from error
-    return tuple(found)
+    return tuple(_parsed(paths, lambda item: (str(item["text"]), bool(item["inside"]))))
 
 
 def read_questions(paths: Iterable[Path]) -> tuple[Sample, ...]:
@@ -149,15 +143,21 @@ def read_questions(paths: Iterable[Path]) -> tuple[Sample, ...]:
     Raises:
         InvalidInputError: If a line cannot be understood.
     """
-    return tuple(_question(path, line) for path in paths for line in path.read_text("utf-8").splitlines())
+    return tuple(_parsed(paths, _question))
 
 
-def _question(path: Path, line: str) -> Sample:
-    try:
-        item = json.loads(line)
-        return Sample(item["text"], primary=parse_subtopic(item["subtopic"]).topic, subtopic=item["subtopic"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(f"{path} 中有读不懂的一行（{error}）：{line[:60]}") from error
+def _question(item: dict[str, Any]) -> Sample:
+    return Sample(item["text"], primary=parse_subtopic(item["subtopic"]).topic, subtopic=item["subtopic"])
+
+
+def _parsed(paths: Iterable[Path], parse: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """Yield what the lines of JSON Lines files say."""
+    for path in paths:
+        for line in path.read_text("utf-8").splitlines():
+            try:
+                yield parse(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise InvalidInputError(f"{path} 中有读不懂的一行（{error}）：{line[:60]}") from error
 
 
 def read_labelled(paths: Iterable[Path]) -> tuple[Labelled, ...]:

@@ -36,7 +36,7 @@ from nlp.errors import (
 from nlp.frequency import count_cells, representative, with_corrections
 from nlp.identity import Overrides, merged, read_meta
 from nlp.index import VectorIndex
-from nlp.pipeline import FileTask, Found, Known, files_at, read_files
+from nlp.pipeline import FileTask, Found, Known, files_at, read_files, without_name
 from nlp.records import (
     Among,
     Cell,
@@ -266,7 +266,7 @@ class Library:
                 for done, name, outcome in self._taken_in(read):
                     progress(Progress(done, len(wanted), passages, wanted[done].name))
                     if isinstance(outcome, NlpError):
-                        failed.append(Failure(name, _plain(outcome, name)))
+                        failed.append(Failure(name, without_name(outcome, name)))
                     else:
                         counts[outcome[0]] += 1
                         passages += outcome[1]
@@ -802,6 +802,7 @@ class Library:
         return replace(item, score=round(item.score * (1.0 if fits else _OTHER_TOPIC), 4))
 
     def _meant(self, query: str, vector: NDArray[np.float32]) -> Meant:
+        """Return how likely a query is about which topic and subtopic."""
         tagger = self._analyst.tagger
         chances = tagger.chances([Sample(query)], vector[None, :])
         subtopics = [code for code, _ in tagger.subtopics]
@@ -962,11 +963,6 @@ def _is_encoder(analyst: Analyst, fingerprint: str | None) -> bool:
         return analyst.encoder.fingerprint == fingerprint
     except EncoderError:
         return False
-
-
-def _plain(error: NlpError, name: str) -> str:
-    """Return an error's message without the file's name in front, which stands beside it."""
-    return re.sub(rf"^{re.escape(name)}[：:]\s*", "", str(error))
 
 
 def _checked(query: str) -> str:

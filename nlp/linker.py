@@ -25,7 +25,7 @@ WEIGHTS, BIAS = (4.8, 2.7, 2.6, 4.8, 1.6), -7.7
 # beyond it joins the problem that it fits best only with more.
 _ENOUGH, _ENOUGH_TO_JOIN = -1.0, 0.0
 _SUREST = 0.98  # not tuned: no link overrules two passages that are each certain of another topic
-_MOST_PAIRS = 1_000_000  # in a report; a hundred times those of the longest that we know
+_MOST_PAIRS = 1_000_000  # of one office and year; our longest reports have some hundreds
 _LOWEST = -8.0  # below it one pair is as unlikely as another, and none shall be traded for
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]

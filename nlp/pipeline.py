@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import time
@@ -164,6 +165,11 @@ def files_at(path: Path) -> list[Path]:
     if not path.exists():
         raise InvalidInputError(f"没有这个文件或文件夹：{path}；请检查路径")
     return [path]
+
+
+def without_name(error: NlpError, name: str) -> str:
+    """Return an error's message without the file's name in front, which stands beside it."""
+    return re.sub(rf"^{re.escape(name)}[：:]\s*", "", str(error))
 
 
 def read_apart(
