@@ -204,6 +204,7 @@ def print_frequency(table: Frequency) -> None:
     typer.echo(
         f"按{names}统计，共 {table.total} {UNITS[table.unit]}；括号内为 95% 区间"
         + ("；修正：扣除标注误差后" if corrected else "")
+        + "；台账中每个部门、每个年度算一份报告"
     )
     for row in table.rows:
         name = "  ".join(shown(d, v) for d, v in zip(table.by, row.values, strict=True))
