@@ -455,12 +455,15 @@ def read_meta(data: bytes) -> dict[str, Overrides]:
     return told
 
 
-def merged(first: Overrides, second: Overrides) -> Overrides:
+def merged(first: Overrides | None, second: Overrides | None) -> Overrides | None:
     """Return what the first says, and what the second says where the first says nothing.
 
-    >>> merged(Overrides(year=2023), Overrides(year=2024, department="教育局")).department
-    '教育局'
+    >>> said = merged(Overrides(year=2023), Overrides(year=2024, department="教育局"))
+    >>> said.year, said.department
+    (2023, '教育局')
     """
+    if first is None or second is None:
+        return first or second
     said = {item.name: getattr(first, item.name) for item in fields(Overrides)}
     return replace(second, **{name: value for name, value in said.items() if value is not None})
 

@@ -954,8 +954,7 @@ def _said_of(file: Path, known: dict[Path, dict[str, Overrides]], of_all: Overri
     if folder not in known:
         table = folder / "meta.csv"
         known[folder] = read_meta(table.read_bytes()) if table.is_file() else {}
-    own = known[folder].get(file.name)
-    return merged(own, of_all) if own and of_all else own or of_all
+    return merged(known[folder].get(file.name), of_all)
 
 
 def _is_encoder(analyst: Analyst, fingerprint: str | None) -> bool:

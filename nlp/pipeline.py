@@ -18,15 +18,16 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from itertools import islice
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from nlp.errors import InvalidInputError, NlpError, UnreadableFileError
-from nlp.identity import Overrides
+from nlp.identity import Overrides, merged, read_meta
 from nlp.readers import Failure, Member, is_candidate, members
 from nlp.reading import read_report, report_id
 from nlp.records import Report
@@ -213,13 +214,23 @@ def _outcome(
     if isinstance(member, Failure):
         return member.error
     try:
-        if known is not None and known == report_id(member.data, overrides):
+        said = _said(member, overrides)
+        if known is not None and known == report_id(member.data, said):
             return Known(known)
-        return read_report(member.data, name, overrides)
+        return read_report(member.data, name, said)
     except NlpError as error:
         return error
     except Exception as error:  # noqa: BLE001  a text that nobody foresaw stops itself, not the folder
         return _unforeseen(error, name)
+
+
+def _said(member: Member, overrides: Overrides | None) -> Overrides | None:
+    """Return what the ``meta.csv`` in a member's archive says of it, and for the rest what is said of the archive."""
+    own = _read_meta(member.meta) if member.meta is not None else {}
+    return merged(own.get(PurePosixPath(member.name).name), overrides)
+
+
+_read_meta = lru_cache(maxsize=1)(read_meta)  # the members of a folder share one
 
 
 def _unforeseen(error: Exception, name: str) -> UnreadableFileError:

@@ -297,6 +297,30 @@ def test_an_archive_is_read(tmp_path: Path, reports: Path, jixiao: Callable[...,
     assert jixiao("ingest", tmp_path / "往年.zip", "--library", tmp_path / "library", "--json").json["added"] == 2
 
 
+@pytest.mark.usefixtures("stand_in")
+def test_the_table_in_an_archive_speaks_for_the_files_beside_it(
+    tmp_path: Path, reports: Path, jixiao: Callable[..., Outcome]
+) -> None:
+    path, library = tmp_path / "往年.zip", tmp_path / "library"
+    first, second = sorted(reports.iterdir())
+    table = f"文件,部门,年度\n{first.name},青禾县体育局,2020\n{second.name},青禾县档案馆,2019\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(first, f"往年/{first.name}")
+        archive.write(second, second.name)  # the table is not beside this one
+        archive.writestr("往年/meta.csv", table.encode("gb18030"))
+    assert jixiao("ingest", path, "--library", library, "--year", "2018").code == 0
+    cards = jixiao("library", "info", "--library", library, "--json").json["list"]
+    assert sorted((card["department"], card["year"]) for card in cards) == [
+        ("青禾县体育局", 2020),
+        ("青禾县水利局", 2018),
+    ]
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("meta.csv", "部门\n青禾县体育局\n")
+    outcome = jixiao("ingest", path, "--library", library)
+    assert outcome.code == 3
+    assert "meta.csv 应有“文件”一列" in outcome.err + outcome.out
+
+
 # ------------------------------------------------------------------------------------------------------------ inspect, tag
 
 

@@ -13,13 +13,14 @@ from nlp.readers.sniff import MAX_FILE, Format, format_of
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path, PurePath
 
 _MAX_DEPTH: Final = 2  # an archive in an archive
 _UTF8_NAME: Final = 0x800
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
-_JUNK: Final = frozenset({"thumbs.db", "desktop.ini", "meta.csv"})
+_META: Final = "meta.csv"
+_JUNK: Final = frozenset({"thumbs.db", "desktop.ini", _META})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,12 @@ class Member:
     Attributes:
         name: Its path as given; in an archive the archive's path, a slash, and its path inside.
         data: Its bytes.
+        meta: The bytes of the ``meta.csv`` beside it, where both lie in an archive.
     """
 
     name: str
     data: bytes
+    meta: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +120,25 @@ def _unpack(data: bytes, name: str, budget: _Budget, depth: int) -> Iterator[Mem
                 ),
             )
             return
+        metas: dict[PurePosixPath, bytes] = {}
         for entry in entries:
-            yield from _entry(archive, entry, name, budget, depth)
+            path = PurePosixPath(_inner_name(entry))
+            if path.name.lower() == _META:
+                try:
+                    metas[path.parent] = read_entry(archive, entry, f"{name}/{path}", MAX_FILE)
+                except NlpError as error:
+                    yield Failure(f"{name}/{path}", error)
+        for entry in entries:
+            yield from _entry(archive, entry, name, metas, budget, depth)
 
 
 def _entry(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, parent: str, budget: _Budget, depth: int
+    archive: zipfile.ZipFile,
+    entry: zipfile.ZipInfo,
+    parent: str,
+    metas: Mapping[PurePosixPath, bytes],
+    budget: _Budget,
+    depth: int,
 ) -> Iterator[Member | Failure]:
     inner = _inner_name(entry)
     if inner.endswith("/"):
@@ -144,7 +160,7 @@ def _entry(
     if nested:
         yield from _unpack(data, name, budget, depth + 1)
     else:
-        yield Member(name, data)
+        yield Member(name, data, metas.get(path.parent))
 
 
 def _inner_name(entry: zipfile.ZipInfo) -> str:
