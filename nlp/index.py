@@ -256,7 +256,7 @@ class VectorIndex:
             _clear(folder, {_NOTE, *files.values()})
         except (OSError, RuntimeError) as error:  # FAISS raises the latter
             raise LibraryError(
-                f"向量索引写不进 {folder}：{error}；报告都已入库，请检查磁盘空间和权限后再次运行同一命令"
+                f"向量索引写不进 {folder}：{error}；读过的报告都已入库，请检查磁盘空间和权限后再次运行同一命令"
             ) from error
         found.cells, found.note = cells, note
         return found

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _AT_ONCE = 512  # passages whose texts are encoded together
+_BEHIND = 20_000  # passages by which the index may lag behind a long ingest; in a large library a quarter of what it has
 _STORE, _INDEX, _LOCK = "library.sqlite", "index", "library.lock"
 _LOCK_SECONDS = 1800
 _LONGEST_QUERY = 2000
@@ -263,8 +264,12 @@ class Library:
             tasks = [FileTask(file.resolve(), _said_of(file, metas, overrides)) for file in wanted]
             with closing(read_files(tasks, self._store.sources_under)) as files:
                 read = ((done, found) for done, (_, every) in enumerate(files) for found in every)
+                due = self._due(passages)
                 for done, name, outcome in self._taken_in(read):
                     progress(Progress(done, len(wanted), passages, wanted[done].name))
+                    if passages >= due:
+                        self._refresh_index()
+                        due = self._due(passages)
                     if isinstance(outcome, NlpError):
                         failed.append(Failure(name, without_name(outcome, name)))
                     else:
@@ -280,6 +285,10 @@ class Library:
             passages=stored,
             seconds=round(time.monotonic() - started, 2),
         )
+
+    def _due(self, passages: int) -> int:
+        """Return after how many passages of an ingest the index catches up, so that who searches meanwhile need not."""
+        return passages + max(_BEHIND, self._store.counts()[1] // 4)
 
     def _taken_in(self, read: Iterable[tuple[int, Found]]) -> Iterator[tuple[int, str, tuple[str, int] | NlpError]]:
         """Yield the number of each file, the name of what was found in it, and what became of that.

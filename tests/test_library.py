@@ -17,7 +17,7 @@ from nlp.errors import EncoderError, InvalidInputError, LibraryError, NotFoundEr
 from nlp.identity import Overrides
 from nlp.index import VectorIndex
 from nlp.library import Library
-from nlp.records import Filters, Role, Topic
+from nlp.records import Filters, Progress, Role, Topic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,6 +234,22 @@ def test_an_open_library_sees_what_others_add_and_take_away(home: Path, reports:
         assert_finds_itself(reader)
         texts = [hit.found.passage.text for hit in reader.search("临时救助支出进度慢").hits]
         assert not any("临时救助支出进度慢。" in text for text in texts)
+
+
+def test_the_index_keeps_up_with_a_long_ingest(
+    tmp_path: Path, reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nlp.library._BEHIND", 2)
+    sizes: list[int] = []
+
+    def look(_: Progress) -> None:
+        saved = VectorIndex.load(tmp_path / "library" / "index")
+        sizes.append(len(saved) if saved else 0)
+
+    with Library.open(tmp_path / "library") as library:
+        passages = library.ingest(reports, progress=look).passages
+        assert library.verify() == ()
+    assert any(0 < size < passages for size in sizes), sizes
 
 
 def test_an_index_with_other_vectors_is_found_by_verify(home: Path) -> None:
