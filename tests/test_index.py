@@ -256,7 +256,7 @@ def test_a_dropped_index_is_absent(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_told_in_words(tmp_path: Path) -> None:
-    with pytest.raises(LibraryError, match=r"向量索引写不进.*报告都已入库"):
+    with pytest.raises(LibraryError, match=r"向量索引写不进.*读过的报告都已入库"):
         saved(tmp_path / "没有这个文件夹" / "index", *vectors_of(3, 1))
 
 
