@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -42,6 +42,7 @@ _DATE = re.compile(r"(20\d\d)\s*年\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?$")
 _CN_DATE = re.compile(
     r"二[〇零○O0][一二三四五六七八九〇零○]{2}年[一二三四五六七八九十]{1,2}月(?:[一二三四五六七八九十]{1,3}日)?$"
 )
+_MONTH = re.compile(r"(20\d\d)\s*年\s*\d{1,2}\s*月(?!\d{0,2}日?[-—~～至到])")
 _TITLE_WORDS = re.compile(r"报告|自评|评价|决算|预算|整改|情况|台账|清单|汇总")
 _NO_TITLE = re.compile(r"(附件|附表|附)[\s\d一二三四五：:-]*|目录|（?公开版?）?|\W+")
 _TITLE_END = re.compile(
@@ -304,20 +305,30 @@ def _years(places: _Places, text: Text) -> Iterator[_Clue[int]]:
     """Yield fiscal years, best first. A report of the year 2024 is written, and dated, in 2025."""
     for words, source in ((places.title, "title"), (places.property_title, "file properties")):
         yield from (_Clue(year, source) for year in _years_in(words))
-    names = [(year, source) for words, source in places.names() for year in _years_in(words)]
     for line in text.lines[:_HEADER]:
         if re.match(r"(?:评价|预算|自评|所属)?年度[：:\t ]", text.of(line)):
             yield from (_Clue(year, _place_of(line)) for year in _years_in(text.of(line)))
+    closing = [text.of(line) for line in text.lines[-_CLOSING:]]
+    signed = [_Clue(year - 1, "signature") for line in closing if _is_dated(line) for year in _years_in(line)]
+    names = list(places.names())
+    named = [_Clue(year, source) for words, source in names for year in _years_in(_MONTH.sub("", words))]
+    # A folder may be named after the year in which the reports were collected, and a text may speak of next year's plans.
+    stated = [*_often_named(text, {clue.value for clue in named}), *named]
+    yield from (clue for clue in stated if clue.value in {date.value for date in signed})
+    yield from stated
+    undated = [line for line in places.opening if not _is_dated(line)]
+    yield from (_Clue(year, "text") for line in undated for year in _years_in(line))
+    yield from signed
+    yield from (_Clue(int(month[1]) - 1, source) for words, source in names for month in _MONTH.finditer(words))
+
+
+def _often_named(text: Text, named: Container[int]) -> list[_Clue[int]]:
+    """Return the year that a text names most often; of those it names as often, one that is ``named`` elsewhere first."""
     # The rows of a table over many departments name years of their own.
     prose = "\n".join(text.of(line) for line in text.lines if not in_grid(line))
     body = Counter(int(year) for year in re.findall(r"(?<!\d)(20\d\d)\s*年度", prose))
-    likely = [year for year, count in body.most_common(2) if count >= 2]  # noqa: PLR2004  one mention may be any year
-    yield from (_Clue(year, source) for year, source in names)
-    yield from (_Clue(year, "text") for year in likely)
-    dated = [line for line in places.opening if not _is_dated(line)]
-    yield from (_Clue(year, "text") for line in dated for year in _years_in(line))
-    closing = [text.of(line) for line in text.lines[-_CLOSING:]]
-    yield from (_Clue(year - 1, "signature") for line in closing if _is_dated(line) for year in _years_in(line))
+    likely = [year for year, count in body.items() if count == max(2, *body.values())]  # one mention may be any year
+    return [_Clue(year, "text") for year in sorted(likely, key=lambda year: year not in named)]
 
 
 def _is_dated(line: str) -> bool:

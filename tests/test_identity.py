@@ -222,6 +222,35 @@ def test_a_field_with_the_name() -> None:
     assert (found.department, found.year, found.taken_from["department"]) == ("砚池区民政局", 2023, "text")
 
 
+@pytest.mark.parametrize(
+    ("sentences", "path", "year", "source"),
+    [
+        ("2024年度收入1200万元。\n2024年度支出1100万元。", "2025年收集/教育局/自评报告.docx", 2024, "text"),
+        ("2024年度收入1200万元。\n2024年度支出1100万元。", "2025年3月上报县财政.docx", 2024, "text"),
+        ("2023年度支出1100万元。\n2024年度支出1100万元。", "2023年/a.docx", 2023, "folder"),
+        (
+            "2023年度、2023年度支出1100万元。\n2024年度、2024年度支出1100万元。",
+            "2024年自评.docx",
+            2024,
+            "text",
+        ),
+        ("收入1200万元。", "2024年1月至12月自评.docx", 2024, "file name"),
+        ("收入1200万元。", "2025年3月20日/自评.docx", 2024, "folder"),
+    ],
+)
+def test_the_words_of_a_report_tell_its_year_better_than_where_it_lies(
+    sentences: str, path: str, year: int, source: str
+) -> None:
+    found = identity(f"部门整体支出绩效自评报告\n{BODY}\n{sentences}", path)
+    assert (found.year, found.taken_from["year"]) == (year, source)
+
+
+def test_the_date_of_the_signature_settles_which_year_is_the_plan_s() -> None:
+    text = f"部门整体支出绩效自评报告\n{BODY}\n编制2024年度预算，公开2024年度目标。\n棠溪县教育局\n2024年3月1日"
+    found = identity(text, "2023年绩效自评.docx")
+    assert (found.year, found.taken_from["year"]) == (2023, "file name")
+
+
 def test_contradictory_clues_the_title_wins() -> None:
     found = identity(
         f"桐浦县农业农村局2022年度部门整体支出绩效自评报告\n{BODY}\n棠溪县教育局\n2025年4月1日",
