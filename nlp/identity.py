@@ -28,11 +28,14 @@ E = TypeVar("E", bound=StrEnum)
 
 _BODY = (
     r"(?:人民政府|街道办事处|街道|管理委员会|管委会|委员会|办公室|办事处|联合会|研究院|研究所|人民法院|人民检察院|服务中心|中心|基金会"
-    r"|学校|大学|学院|中学|小学|幼儿园|医院|卫生院|总局|分局|局|厅|委|办|院|署|总会|协会|商会|总队|支队|大队|总社|报社|部|处|所|站|馆|镇|乡|会)"
+    r"|学校|大学|学院|中学|小学|幼儿园|医院|卫生院|总局|分局|局|厅|委|办|院|署|总会|协会|商会|总队|支队|大队|总社|报社|部|处|所|站|馆|镇|乡|会"
+    # Of endings that things and places have, too (平台, 市场, 教室), only whole words.
+    r"|政协|人大|[科作记]协|[残妇文侨商科]联|(?:供销(?:合作)?|联合)社|[党技]校|气象台|电视台|[林农牧渔]场|(?:训练|实践)基地|[纂究]室)"
 )
+_ASIDE = r"[（(][^（）()]{2,12}[）)]"
 _NAME = re.compile(
     rf"(?P<name>[一-龥（）()][一-龥（）()\d]{{0,24}}?{_BODY})"
-    r"(?=\d{4}|[二〇零一]{2,4}|（?部门|整体|项目|绩效|预算|财政|单位|决算|关于|支出|自评|专项|资金|本级|的|自|在|是|于|，|。|：|（以下|$|\s|[_\-—《])"
+    rf"(?=(?P<aside>(?:{_ASIDE})?)(?:\d{{4}}|[二〇零一]{{2,4}}|（?部门|整体|项目|绩效|预算|财政|单位|决算|关于|支出|自评|专项|资金|本级|的|自|在|是|于|，|。|：|（以下|$|\s|[_\-—《]))"
 )
 _FIELD = re.compile(
     r"(?:部门|单位|填报|预算|主管|评价|申报|编制|被评价)(?:部门|单位|（单位）|\(单位\))?(?:名称|全称)?(?:（[^）]{1,6}）)?[：:\t ]+(?P<value>[一-龥（）]{3,30})"
@@ -49,7 +52,7 @@ _TITLE_END = re.compile(
     r"(报告|情况|自评表|评价表|决算|台账|清单|汇总表|(?:自评|评价|绩效|决算)(?:信息)?公开|说明)(书|表)?(（[^）]*）|\([^)]*\))?$"
 )
 _NOT_A_NAME = re.compile(
-    r"^(?:各|本|我|该|全|相关|有关|上级|主管|预算|填报|项目|业务|评价|内设|所属|下属|其他|根据|按照)|单位名称|部门名称|财政部门$"
+    r"^(?:上报|报送|报[省市县区]|各|本|我|该|全|相关|有关|上级|主管|预算|填报|项目|业务|评价|内设|所属|下属|其他|根据|按照)|单位名称|部门名称|财政部门$"
 )
 _ADDRESSEE = re.compile(r"[^，。；]{2,30}[：:]")
 # An office within a department, that signs for the whole.
@@ -248,7 +251,7 @@ def _named_departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
     if name := _department_in(places.title or places.property_title):
         yield _Clue(name, "title")
     for line in text.lines[:_HEADER]:
-        if (match := _FIELD.match(text.of(line))) and (name := _department_in(match.group("value"))):
+        if name := _department_of_field(text.of(line)):
             yield _Clue(name, _place_of(line))
     for words in places.signature:
         if name := _department_in(_INNER_OFFICE.sub("", words), whole=True):
@@ -265,6 +268,21 @@ def _place_of(line: Line) -> str:
     return "table" if in_grid(line) else "text"
 
 
+def _department_of_field(words: str) -> str | None:
+    """Return the department that a field gives; what is said to be a name and begins with a place is taken as it stands.
+
+    >>> _department_of_field("单位名称：棠溪县柳林垦殖公司"), _department_of_field("单位：万元")
+    ('棠溪县柳林垦殖公司', None)
+    """
+    match = _FIELD.match(words)
+    if match is None:
+        return None
+    label, name, after = words[: match.start("value")], match["value"], words[match.end() :]
+    place, rest = split_region(name)
+    is_name = re.search(r"名称|全称|填报单位|预算单位", label) and place != Region() and rest and not after[:1].strip()
+    return _department_in(name) or (name if is_name else None)
+
+
 def _department_in(words: str, *, whole: bool = False) -> str | None:
     """Return the department that words name.
 
@@ -272,15 +290,21 @@ def _department_in(words: str, *, whole: bool = False) -> str | None:
     '株洲市渌口区自然资源局'
     >>> _department_in("关于2023年度部门整体支出绩效自评的报告") is None
     True
+    >>> _department_in("棠溪县信访局（本级）2024年度部门整体支出绩效自评报告")
+    '棠溪县信访局'
     """
     words = re.sub(
-        r"^(?:附件\s*\d*[:：]?)|(?<!\d)20\d\d\s*[-—至]?\s*(?:年度?)?|二[〇零○][一-九二三四五六七八〇零○]{2}年度?|关于",
+        r"^(?:附件\s*\d*[:：]?)|(?<!\d)20\d\d\s*[-—至]?\s*(?:年度?)?|二[〇零○][一-九二三四五六七八〇零○]{2}年度?|关于(?:上报|报送)?",
         " ",
         words,
     )
     for match in _NAME.finditer(words):
         name = match.group("name").strip("（）()")
-        if (whole and len(name) < len(words.strip())) or _NOT_A_NAME.search(name) or len(name) < _SHORTEST_NAME:
+        if (
+            (whole and len(name + match["aside"]) < len(words.strip()))
+            or _NOT_A_NAME.search(name)
+            or len(name) < _SHORTEST_NAME
+        ):
             continue
         return name
     return None
