@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -28,11 +28,14 @@ E = TypeVar("E", bound=StrEnum)
 
 _BODY = (
     r"(?:人民政府|街道办事处|街道|管理委员会|管委会|委员会|办公室|办事处|联合会|研究院|研究所|人民法院|人民检察院|服务中心|中心|基金会"
-    r"|学校|大学|学院|中学|小学|幼儿园|医院|卫生院|总局|分局|局|厅|委|办|院|署|总会|协会|商会|总队|支队|大队|总社|报社|部|处|所|站|馆|镇|乡|会)"
+    r"|学校|大学|学院|中学|小学|幼儿园|医院|卫生院|总局|分局|局|厅|委|办|院|署|总会|协会|商会|总队|支队|大队|总社|报社|部|处|所|站|馆|镇|乡|会"
+    # Of endings that things and places have, too (平台, 市场, 教室), only whole words.
+    r"|政协|人大|[科作记]协|[残妇文侨商科]联|(?:供销(?:合作)?|联合)社|[党技]校|气象台|电视台|[林农牧渔]场|(?:训练|实践)基地|[纂究]室)"
 )
+_ASIDE = r"[（(][^（）()]{2,12}[）)]"
 _NAME = re.compile(
     rf"(?P<name>[一-龥（）()][一-龥（）()\d]{{0,24}}?{_BODY})"
-    r"(?=\d{4}|[二〇零一]{2,4}|（?部门|整体|项目|绩效|预算|财政|单位|决算|关于|支出|自评|专项|资金|本级|的|自|在|是|于|，|。|：|（以下|$|\s|[_\-—《])"
+    rf"(?=(?P<aside>(?:{_ASIDE})?)(?:\d{{4}}|[二〇零一]{{2,4}}|（?部门|整体|项目|绩效|预算|财政|单位|决算|关于|支出|自评|专项|资金|本级|的|自|在|是|于|，|。|：|（以下|$|\s|[_\-—《]))"
 )
 _FIELD = re.compile(
     r"(?:部门|单位|填报|预算|主管|评价|申报|编制|被评价)(?:部门|单位|（单位）|\(单位\))?(?:名称|全称)?(?:（[^）]{1,6}）)?[：:\t ]+(?P<value>[一-龥（）]{3,30})"
@@ -42,13 +45,14 @@ _DATE = re.compile(r"(20\d\d)\s*年\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?$")
 _CN_DATE = re.compile(
     r"二[〇零○O0][一二三四五六七八九〇零○]{2}年[一二三四五六七八九十]{1,2}月(?:[一二三四五六七八九十]{1,3}日)?$"
 )
+_MONTH = re.compile(r"(20\d\d)\s*年\s*\d{1,2}\s*月(?!\d{0,2}日?[-—~～至到])")
 _TITLE_WORDS = re.compile(r"报告|自评|评价|决算|预算|整改|情况|台账|清单|汇总")
 _NO_TITLE = re.compile(r"(附件|附表|附)[\s\d一二三四五：:-]*|目录|（?公开版?）?|\W+")
 _TITLE_END = re.compile(
     r"(报告|情况|自评表|评价表|决算|台账|清单|汇总表|(?:自评|评价|绩效|决算)(?:信息)?公开|说明)(书|表)?(（[^）]*）|\([^)]*\))?$"
 )
 _NOT_A_NAME = re.compile(
-    r"^(?:各|本|我|该|全|相关|有关|上级|主管|预算|填报|项目|业务|评价|内设|所属|下属|其他|根据|按照)|单位名称|部门名称|财政部门$"
+    r"^(?:上报|报送|报[省市县区]|各|本|我|该|全|相关|有关|上级|主管|预算|填报|项目|业务|评价|内设|所属|下属|其他|根据|按照)|单位名称|部门名称|财政部门$"
 )
 _ADDRESSEE = re.compile(r"[^，。；]{2,30}[：:]")
 # An office within a department, that signs for the whole.
@@ -247,7 +251,7 @@ def _named_departments(places: _Places, text: Text) -> Iterator[_Clue[str]]:
     if name := _department_in(places.title or places.property_title):
         yield _Clue(name, "title")
     for line in text.lines[:_HEADER]:
-        if (match := _FIELD.match(text.of(line))) and (name := _department_in(match.group("value"))):
+        if name := _department_of_field(text.of(line)):
             yield _Clue(name, _place_of(line))
     for words in places.signature:
         if name := _department_in(_INNER_OFFICE.sub("", words), whole=True):
@@ -264,6 +268,21 @@ def _place_of(line: Line) -> str:
     return "table" if in_grid(line) else "text"
 
 
+def _department_of_field(words: str) -> str | None:
+    """Return the department that a field gives; what is said to be a name and begins with a place is taken as it stands.
+
+    >>> _department_of_field("单位名称：棠溪县柳林垦殖公司"), _department_of_field("单位：万元")
+    ('棠溪县柳林垦殖公司', None)
+    """
+    match = _FIELD.match(words)
+    if match is None:
+        return None
+    label, name, after = words[: match.start("value")], match["value"], words[match.end() :]
+    place, rest = split_region(name)
+    is_name = re.search(r"名称|全称|填报单位|预算单位", label) and place != Region() and rest and not after[:1].strip()
+    return _department_in(name) or (name if is_name else None)
+
+
 def _department_in(words: str, *, whole: bool = False) -> str | None:
     """Return the department that words name.
 
@@ -271,15 +290,21 @@ def _department_in(words: str, *, whole: bool = False) -> str | None:
     '株洲市渌口区自然资源局'
     >>> _department_in("关于2023年度部门整体支出绩效自评的报告") is None
     True
+    >>> _department_in("棠溪县信访局（本级）2024年度部门整体支出绩效自评报告")
+    '棠溪县信访局'
     """
     words = re.sub(
-        r"^(?:附件\s*\d*[:：]?)|(?<!\d)20\d\d\s*[-—至]?\s*(?:年度?)?|二[〇零○][一-九二三四五六七八〇零○]{2}年度?|关于",
+        r"^(?:附件\s*\d*[:：]?)|(?<!\d)20\d\d\s*[-—至]?\s*(?:年度?)?|二[〇零○][一-九二三四五六七八〇零○]{2}年度?|关于(?:上报|报送)?",
         " ",
         words,
     )
     for match in _NAME.finditer(words):
         name = match.group("name").strip("（）()")
-        if (whole and len(name) < len(words.strip())) or _NOT_A_NAME.search(name) or len(name) < _SHORTEST_NAME:
+        if (
+            (whole and len(name + match["aside"]) < len(words.strip()))
+            or _NOT_A_NAME.search(name)
+            or len(name) < _SHORTEST_NAME
+        ):
             continue
         return name
     return None
@@ -304,20 +329,30 @@ def _years(places: _Places, text: Text) -> Iterator[_Clue[int]]:
     """Yield fiscal years, best first. A report of the year 2024 is written, and dated, in 2025."""
     for words, source in ((places.title, "title"), (places.property_title, "file properties")):
         yield from (_Clue(year, source) for year in _years_in(words))
-    names = [(year, source) for words, source in places.names() for year in _years_in(words)]
     for line in text.lines[:_HEADER]:
         if re.match(r"(?:评价|预算|自评|所属)?年度[：:\t ]", text.of(line)):
             yield from (_Clue(year, _place_of(line)) for year in _years_in(text.of(line)))
+    closing = [text.of(line) for line in text.lines[-_CLOSING:]]
+    signed = [_Clue(year - 1, "signature") for line in closing if _is_dated(line) for year in _years_in(line)]
+    names = list(places.names())
+    named = [_Clue(year, source) for words, source in names for year in _years_in(_MONTH.sub("", words))]
+    # A folder may be named after the year in which the reports were collected, and a text may speak of next year's plans.
+    stated = [*_often_named(text, {clue.value for clue in named}), *named]
+    yield from (clue for clue in stated if clue.value in {date.value for date in signed})
+    yield from stated
+    undated = [line for line in places.opening if not _is_dated(line)]
+    yield from (_Clue(year, "text") for line in undated for year in _years_in(line))
+    yield from signed
+    yield from (_Clue(int(month[1]) - 1, source) for words, source in names for month in _MONTH.finditer(words))
+
+
+def _often_named(text: Text, named: Container[int]) -> list[_Clue[int]]:
+    """Return the year that a text names most often; of those it names as often, one that is ``named`` elsewhere first."""
     # The rows of a table over many departments name years of their own.
     prose = "\n".join(text.of(line) for line in text.lines if not in_grid(line))
     body = Counter(int(year) for year in re.findall(r"(?<!\d)(20\d\d)\s*年度", prose))
-    likely = [year for year, count in body.most_common(2) if count >= 2]  # noqa: PLR2004  one mention may be any year
-    yield from (_Clue(year, source) for year, source in names)
-    yield from (_Clue(year, "text") for year in likely)
-    dated = [line for line in places.opening if not _is_dated(line)]
-    yield from (_Clue(year, "text") for line in dated for year in _years_in(line))
-    closing = [text.of(line) for line in text.lines[-_CLOSING:]]
-    yield from (_Clue(year - 1, "signature") for line in closing if _is_dated(line) for year in _years_in(line))
+    likely = [year for year, count in body.items() if count == max(2, *body.values())]  # one mention may be any year
+    return [_Clue(year, "text") for year in sorted(likely, key=lambda year: year not in named)]
 
 
 def _is_dated(line: str) -> bool:

@@ -17,7 +17,10 @@ _TOWNSHIP = re.compile(
     r"(?:镇|乡|街道|街道办事处)(?:人民政府)?$|[一-龥]{2,}(?:镇|乡)(?:人民政府|党委|财政所)|街道(?:办事处|办)"
 )
 _TOWNSHIP_NAME = re.compile(r"[一-龥]{2,6}?(?:镇|乡|街道)(?=人民政府|党委|办事处|财政所)")
-_PARTY = re.compile(r"^(?:中国共产党|中国共产主义青年团|中共|共青团)")
+# What may stand before the place in a name: whose committee or office it is, or, in a file's name, that it goes there.
+_BEFORE = re.compile(
+    r"^(?:中国共产党|中国共产主义青年团|中共|共青团|中国人民政治协商会议|政协|国家税务总局|上报|报送|报(?=[省市县区]))"
+)
 # Words that end like a place and are none.
 _NO_PLACE = re.compile(
     r"和|与|及|的|局|委|年|城市$|县市$|省市$|市区$|地区$|社区$|(?:示范|景|灾|片|校|库|园|保护|试验|功能|经济|牧|小|辖|丘陵|平原|高原|盆地|中心城|主城|老城)区$|全[省市县区]$|本[省市县区]$|我[省市县区]$|各|该"
@@ -72,7 +75,7 @@ def split_region(name: str) -> tuple[Region, str]:
     >>> split_region("望川市交通运输局")
     (Region(province=None, city='望川市', county=None), '交通运输局')
     """
-    rest = _PARTY.sub("", name.strip())
+    rest = _BEFORE.sub("", name.strip())
     province, rest = _take(rest, "province", (_PROVINCE,))
     city, rest = _take(rest, "city", (_CITY, _CITY_ZHOU))
     county, rest = _take(rest, "county", (_COUNTY,))

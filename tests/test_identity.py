@@ -117,6 +117,66 @@ def test_titles(title: str, department: str | None, region: Region, level: str |
     assert {found.taken_from[key] for key in ("title", "year", "kind")} == {"title"}
 
 
+@pytest.mark.parametrize(
+    "department",
+    [
+        "棠溪县供销合作社",
+        "棠溪县供销合作社联合社",
+        "棠溪县残联",
+        "棠溪县工商联",
+        "棠溪县科协",
+        "棠溪县政协",
+        "政协棠溪县委员会",
+        "国家税务总局棠溪县税务局",
+        "棠溪县委党校",
+        "棠溪县国有林场",
+        "棠溪县气象台",
+        "棠溪县民兵训练基地",
+        "棠溪县地方志编纂室",
+    ],
+)
+def test_bodies_of_all_kinds(department: str) -> None:
+    found = identity(f"{department}2024年度部门整体支出绩效自评报告\n{BODY}", "棠溪县商务局/供销社.docx")
+    assert (found.department, found.region, found.level) == (department, Region(county="棠溪县"), Level.COUNTY)
+
+
+@pytest.mark.parametrize("thing", ["政务服务平台", "农贸市场", "智慧教室", "产业基地", "农民专业合作社"])
+def test_things_are_no_bodies(thing: str) -> None:
+    found = identity(f"棠溪县{thing}项目支出绩效自评报告\n{BODY}\n棠溪县商务局\n2025年3月1日")
+    assert found.department == "棠溪县商务局"
+
+
+@pytest.mark.parametrize("aside", ["（本级）", "（畜牧兽医局）", "(粮食和物资储备局)"])
+def test_what_stands_in_brackets_behind_a_name_is_left_out(aside: str) -> None:
+    title = f"棠溪县农业农村局{aside}2024年度部门整体支出绩效自评报告"
+    assert identity(f"{title}\n{BODY}").department == "棠溪县农业农村局"
+    signed = f"2024年度部门整体支出绩效自评报告\n{BODY}\n棠溪县农业农村局{aside}\n2025年3月1日"
+    assert identity(signed).department == "棠溪县农业农村局"
+
+
+def test_brackets_within_a_name_stay() -> None:
+    title = "中共棠溪县委（县人民政府）办公室2024年度部门整体支出绩效自评报告"
+    assert identity(f"{title}\n{BODY}").department == "中共棠溪县委（县人民政府）办公室"
+
+
+def test_a_field_gives_a_name_of_any_kind() -> None:
+    text = "2024年度部门整体支出绩效自评报告\n单位名称：{}\n" + BODY
+    assert identity(text.format("棠溪县柳林垦殖公司")).department == "棠溪县柳林垦殖公司"
+    assert identity(text.format("棠溪县")).department is None
+
+
+@pytest.mark.parametrize("path", ["上报县财政局.docx", "报送市财政局/自评报告.docx"])
+def test_whom_a_file_goes_to_is_not_whose_it_is(path: str) -> None:
+    found = identity(f"2024年度部门整体支出绩效自评报告\n{BODY}\n教育局\n2025年3月1日", path)
+    assert (found.department, found.region) == ("教育局", Region())
+    assert identity(BODY, path).department is None
+
+
+def test_a_title_says_whose_report_is_handed_in() -> None:
+    title = "关于报送棠溪县教育局2024年度部门整体支出绩效自评报告的报告"
+    assert identity(f"{title}\n{BODY}").department == "棠溪县教育局"
+
+
 def test_a_name_may_hold_digits_but_does_not_begin_with_them() -> None:
     assert identity(f"2023年棠溪县101中学部门整体支出绩效自评报告\n{BODY}").department == "棠溪县101中学"
     assert identity(f"2023年度401局部门整体支出绩效自评报告\n{BODY}").department is None
@@ -220,6 +280,35 @@ def test_a_report_signed_in_spring_is_about_the_year_before(date: str) -> None:
 def test_a_field_with_the_name() -> None:
     found = identity(f"绩效自评报告\n（2023年度）\n部门（单位）名称（盖章）：砚池区民政局\n{BODY}")
     assert (found.department, found.year, found.taken_from["department"]) == ("砚池区民政局", 2023, "text")
+
+
+@pytest.mark.parametrize(
+    ("sentences", "path", "year", "source"),
+    [
+        ("2024年度收入1200万元。\n2024年度支出1100万元。", "2025年收集/教育局/自评报告.docx", 2024, "text"),
+        ("2024年度收入1200万元。\n2024年度支出1100万元。", "2025年3月上报县财政.docx", 2024, "text"),
+        ("2023年度支出1100万元。\n2024年度支出1100万元。", "2023年/a.docx", 2023, "folder"),
+        (
+            "2023年度、2023年度支出1100万元。\n2024年度、2024年度支出1100万元。",
+            "2024年自评.docx",
+            2024,
+            "text",
+        ),
+        ("收入1200万元。", "2024年1月至12月自评.docx", 2024, "file name"),
+        ("收入1200万元。", "2025年3月20日/自评.docx", 2024, "folder"),
+    ],
+)
+def test_the_words_of_a_report_tell_its_year_better_than_where_it_lies(
+    sentences: str, path: str, year: int, source: str
+) -> None:
+    found = identity(f"部门整体支出绩效自评报告\n{BODY}\n{sentences}", path)
+    assert (found.year, found.taken_from["year"]) == (year, source)
+
+
+def test_the_date_of_the_signature_settles_which_year_is_the_plan_s() -> None:
+    text = f"部门整体支出绩效自评报告\n{BODY}\n编制2024年度预算，公开2024年度目标。\n棠溪县教育局\n2024年3月1日"
+    found = identity(text, "2023年绩效自评.docx")
+    assert (found.year, found.taken_from["year"]) == (2023, "file name")
 
 
 def test_contradictory_clues_the_title_wins() -> None:

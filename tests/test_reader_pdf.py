@@ -240,6 +240,17 @@ def test_lines_that_carry_content_stay_at_the_top_of_their_pages() -> None:
     assert [text for text in texts(read(*sheets)) if text.startswith("附件")] == ["附件1", "附件2", "附件3"]
 
 
+def test_a_title_that_each_page_repeats_is_kept_once() -> None:
+    sheets = [
+        Sheet().text(200, 90, "项目支出绩效自评情况", 18).lines(200, f"　　{name}项目支付进度偏慢。")
+        for name in ("水库", "渠道", "泵站")
+    ]
+    assert texts(read(*sheets)) == [
+        "项目支出绩效自评情况",
+        *(f"{name}项目支付进度偏慢。" for name in ("水库", "渠道", "泵站")),
+    ]
+
+
 def test_a_footnote_follows_the_paragraph_that_it_would_cut() -> None:
     text = f"一是{SENTENCE}{SENTENCE}。"
     lines = wrapped(text)
@@ -409,6 +420,18 @@ def test_the_title_of_a_table_that_each_page_repeats_is_kept_once() -> None:
     title, table = read(*sheets).blocks
     assert title == Paragraph("青禾县绩效目标完成情况表", page=1)
     assert cells(table) == [HEAD, *((str(number), "水务局", "无。", "无。") for number in (1, 2, 3))]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_the_titles_of_score_sheets_are_kept_once_all_of_them(count: int) -> None:
+    sheets = []
+    for number in range(count):
+        sheet = Sheet().text(200, 60, "项目支出绩效自评表", 12).text(250, 85, "（2024年度）", 10)
+        sheet.text(XS[0], 110, "填报单位：青禾县教育局", 10).grid(XS, [130, 160])
+        sheets.append(put_row(sheet, 130, (str(number), "校园安防", "支付滞后。", "无。")))
+    found = read(*sheets)
+    assert texts(found) == ["项目支出绩效自评表", "（2024年度）", "填报单位：青禾县教育局"]
+    assert [row[0] for row in cells(found.blocks[-1])] == [str(number) for number in range(count)]
 
 
 # ----------------------------------------------------------------------------------------------------------- turned pages

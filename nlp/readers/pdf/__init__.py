@@ -21,7 +21,7 @@ it. Two-column pages and tables without ruling lines are not taken apart.
 Units: points (1/72 inch), y downwards from the top of the upright page; "em" is the font size of the line at hand.
 The tolerances were tuned over A4 files of WPS, Word and ONLYOFFICE with text of 9 to 16 points. Over eight files of 192
 pages those from `lines` onwards may be a quarter smaller or a third larger, each for itself, and not a character
-changes, except for `_SHIFT`, `_MAIN` and `_WIDE_GAP` (lines), `_EDGE_ZONE` and `_SMALL_PRINT` (furniture), `_TITLE_SIZE`
+changes, except for `_SHIFT`, `_MAIN`, `_WIDE_GAP` and `TITLE_SIZE` (lines), `_EDGE_ZONE` and `_SMALL_PRINT` (furniture)
 and `_WIDER` (paragraphs): touch those with care.
 """
 

@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nlp.readers.pdf.lines import TITLE_SIZE
 from nlp.readers.pdf.marks import begins_note, is_page_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from nlp.readers.pdf.lines import Line
     from nlp.readers.pdf.pages import Page
@@ -30,8 +31,10 @@ def without_furniture(pages: list[Page]) -> list[Page]:
     """Return the pages without page marks and running heads and feet, their footnotes set apart."""
     counted = _counted(pages)
     pages = [_without_marks(page, counted) for page in pages]
-    # Below a running head there may be another, or a page mark.
-    while repeated := _repeated(pages):
+    said: set[str] = set()
+    # Below a running head, or a title that the other pages repeat, there may be another, or a page mark.
+    while repeated := _repeated(pages, said):
+        said |= {line.text for line in repeated}
         pages = [_without_marks(_without(page, repeated), counted) for page in pages]
     body = _body_size(pages)
     return [_without_footnotes(page, body) for page in pages]
@@ -41,11 +44,12 @@ def _without(page: Page, lines: set[Line]) -> Page:
     return replace(page, lines=[line for line in page.lines if line not in lines])
 
 
-def _outermost(page: Page) -> list[Line]:
-    """Return the lines in the head and foot of a page with nothing between them and its edge."""
+def _outermost(page: Page, said: Container[str] = ()) -> list[Line]:
+    """Return the lines in the head and foot of a page with nothing but what is said between them and its edge."""
     edge = _EDGE_ZONE * page.height
-    top = [line for line in page.lines[:1] if line.base < edge and all(line.top < grid.top for grid in page.grids)]
-    foot = [line for line in page.lines[-1:] if line.top > page.height - edge]
+    lines = [line for line in page.lines if line.text not in said]
+    top = [line for line in lines[:1] if line.base < edge and all(line.top < grid.top for grid in page.grids)]
+    foot = [line for line in lines[-1:] if line.top > page.height - edge]
     return top + [line for line in foot if all(line.base > grid.bottom for grid in page.grids)]
 
 
@@ -72,11 +76,11 @@ def _without_marks(page: Page, counted: set[int]) -> Page:
 # --------------------------------------------------------------------------------------------------- running heads and feet
 
 
-def _repeated(pages: list[Page]) -> set[Line]:
-    """Return the outermost lines that come at one place on three pages or most, figures aside."""
+def _repeated(pages: list[Page], said: Container[str]) -> set[Line]:
+    """Return the needless ones of the outermost lines that come at one place on three pages or most, figures aside."""
     found: dict[tuple[str, int], list[tuple[Page, Line]]] = {}
     for page in pages:
-        for line in _outermost(page):
+        for line in _outermost(page, said):
             # From the nearer edge, so that pages of two sizes agree.
             place = line.base if line.base < page.height / 2 else line.base - page.height
             found.setdefault((_DIGITS.sub("#", line.text), round(place / _JITTER)), []).append((page, line))
@@ -92,17 +96,17 @@ def _dispensable(hits: list[tuple[Page, Line]]) -> Iterator[Line]:
     """Yield those of the lines that repeat one another which say nothing that has not been said."""
     seen: set[str] = set()
     for page, line in hits:
-        is_content = _CONTENT_AT_EDGE.match(line.text) is not None or _is_caption(page, line)
-        if line.text in seen or not is_content:
+        is_title = line.size >= TITLE_SIZE or _is_caption(page, line)
+        if line.text in seen or not (is_title or _CONTENT_AT_EDGE.match(line.text)):
             yield line
         seen.add(line.text)
 
 
 def _is_caption(page: Page, line: Line) -> bool:
-    """Tell whether a table stands right below the line."""
-    if not page.grids or line != page.lines[0]:
-        return False
-    return all(other.top > page.grids[0].top for other in page.lines[1:])
+    """Tell whether the line stands above a table with nothing but titles between them and the page's edge."""
+    top = min((grid.top for grid in page.grids), default=0.0)
+    above = [other for other in page.lines if other.top <= top]
+    return line in above and not any("。" in other.text for other in above)
 
 
 # --------------------------------------------------------------------------------------------------------------- footnotes

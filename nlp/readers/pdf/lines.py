@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from nlp.readers.pdf.glyphs import Glyph
 
+TITLE_SIZE = 17.5  # points; lines this large are titles (小二, which is 18, and up; text is 三号, 16, and down)
+
 _TERMINAL = "。！？；：!?;:"
 # What must stay together at the start of a line: a figure or word, or one character with its brackets and stops.
 _LEAD = re.compile(r"[（《“‘(【]*(?:[A-Za-z0-9.,%]+|.)[，。、；：！？）》”’)】]*")

@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from nlp.readers.pdf.lines import glued
+from nlp.readers.pdf.lines import TITLE_SIZE, glued
 from nlp.readers.pdf.marks import begins_item, begins_note, begins_part
 from nlp.records import Paragraph
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _LEADER = re.compile(r"…{2,}|\.{5,}|·{4,}|．{4,}")
 
-_TITLE_SIZE = 17.5  # points; lines this large are titles (小二, which is 18, and up; text is 三号, 16, and down)
 # In em:
 _DEEPER = 0.8  # an indent is two characters, and one that is justified may lose some of it
 _SLACK = 0.3  # justified lines end within a few points of the edge
@@ -64,7 +63,7 @@ def starts_new(before: Line, line: Line, pitch: float) -> bool:
         return True
     if _is_centred(before) and _is_centred(line):
         # A title goes on over lines of its own; a dash begins a subtitle that does too.
-        return not ((before.is_open and em >= _TITLE_SIZE) or before.text.startswith("——"))
+        return not ((before.is_open and em >= TITLE_SIZE) or before.text.startswith("——"))
     slack = _OPEN_SLACK if before.is_open and line.indent < _DEEPER * em else _SLACK
     if before.room > line.lead + slack * em:
         return True
@@ -86,5 +85,5 @@ def _is_set_off(before: Line, line: Line, pitch: float) -> bool:
 
 
 def _is_centred(line: Line) -> bool:
-    is_apart = line.size >= _TITLE_SIZE or min(line.indent, line.room) > line.size
+    is_apart = line.size >= TITLE_SIZE or min(line.indent, line.room) > line.size
     return is_apart and abs(line.indent - line.room) < _OFF_CENTRE * line.size
