@@ -34,13 +34,19 @@ _CONTROLS = (*range(0x09), 0x0B, *range(0x0E, 0x20), *range(0x7F, 0xA0))
 _ZERO_WIDTH = (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)
 _INVISIBLE = dict.fromkeys((*_CONTROLS, *_ZERO_WIDTH, 0xFFFC, 0xFFFD))
 _SPACE = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
-_FULL_WIDTH = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＋＝]|(?<=[0-9０-９])．")
+_FULL_WIDTH = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＋＝]")
+_FULL_STOP = re.compile(r"(?<=\d)．")
 # Radicals and compatibility ideographs, and numbers that are one character with their brackets or stop: ⑴ ⒈ ㈠.
 _COMPATIBLE = re.compile(r"[\u2e80-\u2fdf\uf900-\ufaff\u2474-\u249b\u3220-\u3229]")
 _PRIVATE = re.compile(r"[\ue000-\uf8ff]")
 _SPACE_BY_WIDE = re.compile(rf"(?<=[{_WIDE}]) (?=[^{CJK}\s])|(?<=[^{CJK}\s]) (?=[{_WIDE}])|(?<=\d) (?=[%‰])")
 _SPELLED_OUT = re.compile(rf"(?:(?<=^)|(?<=[^{CJK}]))[{CJK}](?: [{CJK}])+(?=$|[^{CJK}])")
-_DECIMAL_GAP = re.compile(r"(?<=\d) ?\. ?(?=\d)(?! ?\d+ ?\.)")
+_YEAR = r"(?:19|20)\d\d ?年"
+_DECIMAL_GAP = re.compile(rf"(?<=\d) ?\. ?(?=\d)(?! ?\d+ ?\.)(?!{_YEAR})")
+# The number of an item that begins with a figure: "2. 3个项目未开工", but not "98. 5分" or "3 . 5亿元".
+_NUMBERED = re.compile(
+    rf"[12]?\d(?:\.\d{{1,2}}){{0,3}}(?:[.．] (?={_YEAR}|\d[^{CJK}]*[{CJK}]{{3}})|．(?={_YEAR}|\d+[个家户台套]))"
+)
 _TABLE_GAP = re.compile(r"(?<=\S) {3,}(?=\S)")
 _PAGE_MARK = re.compile(
     r"[—\-–－―_~·• ]{1,6}\d{1,4}[—\-–－―_~·• ]{1,6}|第 ?\d{1,4} ?页(?:[ /，,]*共 ?\d{1,4} ?页)?|\d{1,4} ?/ ?\d{1,4}|page ?\d{1,4}(?: ?of ?\d{1,4})?",
@@ -106,6 +112,10 @@ def _nfkc(match: re.Match[str]) -> str:
 
 def _tidy_spaces(text: str) -> str:
     text = _SPACE.sub(" ", text).strip()
+    numbered = _NUMBERED.match(text)
+    if numbered:
+        return numbered.group() + _tidy_spaces(text[numbered.end() :])
+    text = _FULL_STOP.sub(".", text)
     if " " not in text:
         return text
     text = _SPELLED_OUT.sub(lambda match: match.group().replace(" ", ""), text)

@@ -38,10 +38,24 @@ def mended(text: str) -> list[str]:
         ("零\u200b宽\ufeff字\u00ad符", "零宽字符"),
         ("甲\t乙\t\t", "甲\t乙"),
         ("QGT 标准 GB/T 1234", "QGT标准GB/T 1234"),
+        ("得分98. 5分，比上年高", "得分98.5分，比上年高"),
+        ("12．5万元闲置", "12.5万元闲置"),
     ],
 )
 def test_clean_removes_debris_and_unifies_widths(raw: str, expected: str) -> None:
     assert clean(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1. 2024年支出进度慢", "2. 3个项目未开工", "1．2024年支出进度慢", "3．3个项目未开工", "1.2. 5所学校没有验收"],
+)
+def test_the_number_of_an_item_is_no_part_of_the_figure_behind_it(text: str) -> None:
+    assert clean(text) == text
+
+
+def test_the_years_of_a_list_in_one_line_are_no_decimals() -> None:
+    assert clean("附件：1. 2024年度自评表 2. 2023年度自评表") == "附件：1. 2024年度自评表2. 2023年度自评表"
 
 
 PIECES = st.sampled_from(
