@@ -57,7 +57,7 @@ _NIL = re.compile(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ：
 _RUN_IN = re.compile(rf"(?P<head>[^。；：:]{{2,{_LONGEST_RUN_IN}}})(?P<stop>[：:。])(?=.)")
 _SPACED = re.compile(rf"(?P<head>\S{{2,{_LONGEST_RUN_IN}}}) (?=\S{{4,}})")
 _SHORTEST_CONTENTS = 3
-_LEADERS = re.compile(r"[.…·\s]*(?:[.…·\s]\d{1,4})?$")
+_LEADERS = re.compile(r"(?<![.…·\s])[.…·\s]*(?:[.…·\s]\d{1,4})?$")
 
 
 @dataclass(frozen=True, slots=True)

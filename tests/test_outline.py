@@ -287,6 +287,13 @@ def test_a_section_ends_where_the_next_of_its_level_or_above_begins() -> None:
     assert sections["丁情况"].end == len(composed.text)
 
 
+def test_a_long_line_of_dots_takes_no_longer_than_other_lines() -> None:
+    composed = compose(paragraphs_of("." * 20_000 + "甲"))
+    start = time.process_time()
+    assert find_outline(composed).sections == ()
+    assert time.process_time() - start < 1.0  # 7 s where each dot begins a run
+
+
 def test_cost_grows_with_the_number_of_marks_and_not_faster() -> None:
     kinds = ("{}、章节名称", "（{}）小节名称", "{}.事项名称：内容说明", "（{}）要点名称：具体说明")
     spent: dict[int, float] = {}
