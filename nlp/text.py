@@ -25,7 +25,9 @@ _NO_BEGINNING = "，。；：！？、）》】〕”"  # a line that begins wit
 
 _DEBRIS = re.compile(
     r"\[(?:bookmark|hyperlink|field|image|picture|ole)[^\]]{0,200}\]"
-    r"|\b(?:HYPERLINK|PAGEREF|EMBED|INCLUDEPICTURE|MERGEFORMAT|TOC)\b(?:\s+(?:\\[a-z]+|_Toc\d+|\"[^\"]*\"|[\w.]+(?=\s|$)))+"
+    # TOC is total organic carbon as well: the code of a field has a switch, a bookmark or quotes.
+    r"|\b(?:HYPERLINK|PAGEREF|EMBED|INCLUDEPICTURE|MERGEFORMAT|TOC(?=\s+(?:\\|_Toc|\")))\b"
+    r"(?:\s+(?:\\[a-z]+|_Toc\d+|\"[^\"]*\"|[a-z0-9_.]+(?=\s|$)))+"
     r"|OLE_LINK\d+|_GoBack\b|\bNormal\.dotm?(?![A-Za-z])(?:\s*(?:Microsoft(?: Office)? Word|WPS Office)(?![A-Za-z]))?",
     re.IGNORECASE,
 )
@@ -36,6 +38,7 @@ _INVISIBLE = dict.fromkeys((*_CONTROLS, *_ZERO_WIDTH, 0xFFFC, 0xFFFD))
 _SPACE = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _FULL_WIDTH = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＋＝]")
 _FULL_STOP = re.compile(r"(?<=\d)．")
+_THOUSANDS = re.compile(r"(?<![\d.，])\d{1,3}(?:，\d{3})+(?=\.\d\d(?!\d))")
 # Radicals and compatibility ideographs, and numbers that are one character with their brackets or stop: ⑴ ⒈ ㈠.
 _COMPATIBLE = re.compile(r"[\u2e80-\u2fdf\uf900-\ufaff\u2474-\u249b\u3220-\u3229]")
 _PRIVATE = re.compile(r"[\ue000-\uf8ff]")
@@ -115,7 +118,7 @@ def _tidy_spaces(text: str) -> str:
     numbered = _NUMBERED.match(text)
     if numbered:
         return numbered.group() + _tidy_spaces(text[numbered.end() :])
-    text = _FULL_STOP.sub(".", text)
+    text = _THOUSANDS.sub(lambda match: match.group().replace("，", ","), _FULL_STOP.sub(".", text))
     if " " not in text:
         return text
     text = _SPELLED_OUT.sub(lambda match: match.group().replace(" ", ""), text)
