@@ -57,6 +57,7 @@ _NIL = re.compile(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ：
 _RUN_IN = re.compile(rf"(?P<head>[^。；：:]{{2,{_LONGEST_RUN_IN}}})(?P<stop>[：:。])(?=.)")
 _SPACED = re.compile(rf"(?P<head>\S{{2,{_LONGEST_RUN_IN}}}) (?=\S{{4,}})")
 _SHORTEST_CONTENTS = 3
+_PAGED = re.compile(r"\t\d{1,4}$")
 _LEADERS = re.compile(r"(?<![.…·\s])[.…·\s]*(?:[.…·\s]\d{1,4})?$")
 
 
@@ -157,7 +158,8 @@ def _contents(text: Text) -> set[int]:
     again = {word for word, count in Counter(words).items() if count > 1}
     run: dict[str, int] = {}
     for index, word in enumerate(words):
-        marked = find_mark(word) is not None and not in_grid(text.lines[index])
+        line = text.lines[index]
+        marked = find_mark(word) is not None and (not in_grid(line) or _PAGED.search(text.of(line)))
         if marked and word not in run:
             run[word] = index
         elif len(again & run.keys()) >= _SHORTEST_CONTENTS or "。" in word:

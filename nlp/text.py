@@ -69,6 +69,17 @@ _STARTER = re.compile(
     r"第[一二三四五六七八九十百]+(?:部分|章|节)|[一二三四五六七八九十百]+[、．.]|[（(][一二三四五六七八九十\d]{1,3}[）)]|\d{1,2}(?:[、．]|\.(?!\d))"
     r"|[①-⑳]|【|——|[-•·●■◆▪]\s|附件\s?\d?|附[:：]|(?:十?[一二三四五六七八九]|十)是"
 )
+# Other marks of enumeration, which the rest of a line that was wrapped may begin with as well.
+_ITEM = re.compile(
+    rf"{_STARTER.pattern}|\d{{1,2}}[）)]|\d{{1,2}}(?:\.\d{{1,2}}){{1,3}}(?![\d.%‰万亿元公千百平米亩吨倍分])|[A-Za-z][.、)）]"
+    r"|第[一二三四五六七八九十\d]{1,3}[，,、：:]|(?:首先|其次|再次|再者|最后)[，,是]|问题[一二三四五六七八九十\d]{1,2}[，：:、]"
+)
+# A gap that parts no cells: behind an item's mark, or between who signs and the date.
+_GAP_IN_LINE = re.compile(
+    rf"\t*(?:{_ITEM.pattern})\s*(?<=\t)[^\t]+"
+    r"|\t*[^\t\d]+\t+[2二][\d〇○零一二三四五六七八九]{3}年[\d一二三四五六七八九十]{1,2}月(?:[\d一二三四五六七八九十]{1,3}日)?"
+)
+_TWO_COLUMNS = re.compile(r"[^\t]+\t[^\t]*\D")  # with words in the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +173,21 @@ class _Piece:
 
 def _pieces(document: Document) -> Iterator[_Piece]:
     tables = 0
-    in_tabbed = False
+    row = ""  # the line before, where it has cells
     for block in document.blocks:
         if isinstance(block, Table):
-            in_tabbed = False
+            row = ""
             yield from _table_pieces(block, tables)
             tables += 1
             continue
         for raw in block.text.split("\n"):
             text = clean(_TABLE_GAP.sub(_gap_to_tab, _MARK_IN_LINE.sub("", raw)) if document.wrapped else raw)
+            if _GAP_IN_LINE.fullmatch(text) and not _TWO_COLUMNS.fullmatch(row):
+                text = clean(text.replace("\t", " "))
             tabbed = "\t" in text.strip("\t")
-            if tabbed and not in_tabbed:
+            if tabbed and not row:
                 tables += 1
-            in_tabbed = tabbed
+            row = text if tabbed else ""
             if tabbed:
                 yield _Piece(text, block.page, table=tables - 1)
             else:
@@ -210,7 +223,7 @@ def _one_line(cell: str) -> str:
     text = ""
     for line in cell.replace("\t", " ").split("\n"):
         part = clean(line)
-        text += f" {part}" if text and _STARTER.match(part) else part
+        text += f" {part}" if text and _ITEM.match(part) else part
     return text
 
 
@@ -312,7 +325,7 @@ def _is_broken_off(before: _Piece, piece: _Piece) -> bool:
         and before.text.rstrip(_CLOSERS)[-1:] not in {"", *END_MARKS}
         and re.search(r"[，。；]", before.text) is not None
         and len(piece.text) > _SHORTEST_REST
-        and not _STARTER.match(piece.text)
+        and not _ITEM.match(piece.text)
     )
 
 

@@ -183,6 +183,24 @@ def test_a_paragraph_that_an_editor_split_is_joined_only_if_both_halves_say_so()
     assert compose(document("一、部门概况", "本部门负责教育。")).text == "一、部门概况\n本部门负责教育。"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("1）", "2）"),
+        ("1.1", "1.2"),
+        ("A.", "B."),
+        ("第一，", "第二，"),
+        ("首先，", "其次，"),
+        ("问题1：", "问题2："),
+        ("问题一：", "问题二："),
+    ],
+)
+def test_numbered_paragraphs_stay_apart_where_a_full_stop_is_missing(first: str, second: str) -> None:
+    lines = (first + LONG[:-1], second + "专项资金闲置，支付进度滞后。")
+    document = Document(tuple(Paragraph(line) for line in lines), format="docx")
+    assert compose(document).text == "\n".join(lines)
+
+
 # ---------------------------------------------------------------------------------------------------------------- tables
 
 
@@ -215,11 +233,37 @@ def test_a_sheet_of_one_column_is_prose_with_its_line_breaks() -> None:
 def test_items_in_a_cell_stay_apart() -> None:
     table = Table((Row(("存在问题", "1.支付进度慢\n2.台账\n不全")),))
     assert compose(Document((table,), format="docx")).text == "存在问题\t1.支付进度慢 2.台账不全"
+    table = Table((Row(("存在问题", "1）支付进度慢\n2）台账\n不全")),))
+    assert compose(Document((table,), format="docx")).text == "存在问题\t1）支付进度慢 2）台账不全"
 
 
 def test_wide_gaps_part_cells_and_spelled_out_words_do_not() -> None:
     composed = compose(paragraphs_of("项目名称      预算数      执行数\n部   门   概   况"))
     assert composed.text == "项目名称\t预算数\t执行数\n部门概况"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("五、\t存在的问题", "五、存在的问题"),
+        ("\t1.\t\t2024年支出进度滞后。", "1. 2024年支出进度滞后。"),
+        ("●\t台账不全。", "●台账不全。"),
+        ("1）    台账不全。", "1）台账不全。"),
+        ("一、   基本情况", "一、基本情况"),
+        ("棠溪县卫生健康局            2025年3月15日", "棠溪县卫生健康局2025年3月15日"),
+        ("棠溪县卫生健康局\t\t二〇二五年三月十五日", "棠溪县卫生健康局 二〇二五年三月十五日"),
+    ],
+)
+def test_a_gap_behind_a_mark_or_before_a_signature_s_date_parts_no_cells(line: str, expected: str) -> None:
+    composed = compose(paragraphs_of(line))
+    assert (composed.text, [found.table for found in composed.lines]) == (expected, [None])
+
+
+def test_rows_that_begin_with_a_mark_stay_rows() -> None:
+    rows = ["序号\t问题", "1.\t支付进度慢。", "（2）\t台账不全。", "一、\t基本支出\t120", "合计\t2"]
+    composed = compose(paragraphs_of("\n".join([*rows, "五、\t存在的问题"])))
+    assert composed.text.split("\n") == [*rows, "五、存在的问题"]
+    assert [line.table for line in composed.lines] == [0, 0, 0, 0, 0, None]
 
 
 # ------------------------------------------------------------------------------------------------------------- sentences
