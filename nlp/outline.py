@@ -18,12 +18,12 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from nlp.records import Line, Section
-from nlp.text import Text, in_grid
+from nlp.text import NO_MARK, Text, in_grid
 
 _CN = "零〇一二三四五六七八九十百"
 _MARK_FORMS: tuple[tuple[str, str], ...] = (
     ("part", rf"第([{_CN}]+|\d+)(?:部分|章|节)[、，.：:\s]*"),
-    ("cn", rf"([{_CN}]+)[、．.]\s*"),
+    ("cn", rf"{NO_MARK}([{_CN}]+)[、．.]\s*"),
     ("cn_paren", rf"[（(]([{_CN}]+)[）)][、．.]?\s*"),
     ("dotted", r"(\d{1,2}(?:[.．]\d{1,2}){1,3})[、．.]?\s*(?![\d%％‰万亿元个年月日])"),
     ("arabic", r"(\d{1,3}) ?(?:[、．]|[.](?!\d)|,(?!\d))\s*"),

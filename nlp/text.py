@@ -64,9 +64,13 @@ _SHORTEST_REST = 4
 _SHORTEST_PAGE = 5  # lines
 _ENOUGH = 3  # lines of a kind, so that it is a custom and no chance
 _WRAP_WIDTHS = range(32, 121)  # columns; a Chinese character takes two
+# 二、三级指标没有量化 and 一、二季度支出偏慢 are no marks; 二、三级指标完成情况 is a heading.
+_COUNTED = "|".join(f"{one}、{next_one}" for one, next_one in pairwise("一二三四五六"))
+NO_MARK = rf"(?!(?:{_COUNTED})(?:、[三四五六])*(?:级(?!单位|机构|预算|部门)|季度|月)(?!.{{0,12}}(?:情况|分析)$))"
 # The beginning of a paragraph that can never go on a line before it: a mark of enumeration or a bracketed head.
 _STARTER = re.compile(
-    r"第[一二三四五六七八九十百]+(?:部分|章|节)|[一二三四五六七八九十百]+[、．.]|[（(][一二三四五六七八九十\d]{1,3}[）)]|\d{1,2}(?:[、．]|\.(?!\d))"
+    rf"第[一二三四五六七八九十百]+(?:部分|章|节)|{NO_MARK}[一二三四五六七八九十百]+[、．.]"
+    r"|[（(][一二三四五六七八九十\d]{1,3}[）)]|\d{1,2}(?:[、．]|\.(?!\d))"
     r"|[①-⑳]|【|——|[-•·●■◆▪]\s|附件\s?\d?|附[:：]|(?:十?[一二三四五六七八九]|十)是"
 )
 # Other marks of enumeration, which the rest of a line that was wrapped may begin with as well.
