@@ -62,6 +62,7 @@ _LONGEST_RUNNING_HEAD = 40
 _SHORTEST_PROSE = 40  # a shorter line without a full stop may be a heading
 _SHORTEST_REST = 4
 _SHORTEST_PAGE = 5  # lines
+_LONGEST_ROW = 15  # lines of a cell each
 _ENOUGH = 3  # lines of a kind, so that it is a custom and no chance
 _WRAP_WIDTHS = range(32, 121)  # columns; a Chinese character takes two
 # 二、三级指标没有量化 and 一、二季度支出偏慢 are no marks; 二、三级指标完成情况 is a heading.
@@ -242,10 +243,10 @@ def _cell_spans(text: str, start: int) -> Iterator[tuple[int, int]]:
 
 def _drop_page_marks(pieces: Sequence[_Piece]) -> list[_Piece]:
     marks = {i for i, piece in enumerate(pieces) if piece.table is None and _PAGE_MARK.fullmatch(piece.text)}
-    marks |= _counting_numbers(pieces)
     beside = Counter(pieces[i].text for mark in marks for i in _neighbours(pieces, mark))
     heads = {text for text, count in beside.items() if count > 1 and count >= len(marks) / 2 and _may_run(text)}
     near = {i for mark in marks for i in _neighbours(pieces, mark) if pieces[i].text in heads and i not in marks}
+    marks |= _counting_numbers(pieces)
     # Where a page mark stood between the halves of a sentence, no blank line is left that would part them.
     return [piece for i, piece in enumerate(pieces) if i not in marks and i not in near]
 
@@ -260,8 +261,18 @@ def _counting_numbers(pieces: Sequence[_Piece]) -> set[int]:
     bare = [(i, int(piece.text)) for i, piece in enumerate(pieces) if _BARE_NUMBER.fullmatch(piece.text)]
     values = [value for _, value in bare]
     counting = len(values) > 1 and values[0] in {1, 2} and all(b == a + 1 for a, b in pairwise(values))
-    apart = all(j - i > _SHORTEST_PAGE for (i, _), (j, _) in pairwise(bare))
-    return {i for i, _ in bare} if counting and apart else set()
+    places = [i for i, _ in bare]
+    steps = [j - i for i, j in pairwise(places)]
+    if not counting or min(steps) <= _SHORTEST_PAGE or _is_column(pieces, places[0], steps):
+        return set()
+    return {*places}
+
+
+def _is_column(pieces: Sequence[_Piece], first: int, steps: Sequence[int]) -> bool:
+    """Return whether numbers at these steps number the rows of a table that has a cell a line, and no pages."""
+    head = {piece.text for piece in pieces[max(0, first - max(steps)) : first]}
+    even = len(steps) > 1 and len({*steps}) == 1 and steps[0] < _LONGEST_ROW
+    return even or not head.isdisjoint({"序号", "编号"})
 
 
 def _neighbours(pieces: Sequence[_Piece], place: int) -> Iterator[int]:

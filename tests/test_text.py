@@ -140,8 +140,28 @@ def test_a_page_mark_inside_a_line_goes() -> None:
 
 def test_bare_page_numbers_that_count_through_the_text_go() -> None:
     body = [f"第{n}项工作已经完成，验收合格。" for n in "一二三四五六"]
-    text = "\n".join([*body, "1", *body, "2", *body, "3"])
-    assert mended(text) == body * 3
+    text = "\n".join([*body, "1", *body, "2", *body, *body, "3"])
+    assert mended(text) == body * 4
+
+
+ROW = ["县教育局", "2024年", "专项资金闲置120万元。", "制定支付计划。", "张三", "已整改"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["部门", "年度", "问题", "措施", "责任人", "状态", "1", *ROW, "2", *ROW, "3", *ROW],
+        ["序号", "部门", "年度", "问题", "措施", "责任人", "状态", "1", *ROW, "2", *ROW, *ROW[4:], "3", *ROW],
+    ],
+)
+def test_the_numbers_of_rows_with_a_cell_a_line_stay_and_so_do_the_cells_beside_them(lines: list[str]) -> None:
+    assert mended("\n".join(lines)) == lines
+
+
+def test_what_is_repeated_beside_bare_page_numbers_stays() -> None:
+    body = [f"第{n}项工作已经完成，验收合格。" for n in "一二三四五六"]
+    text = "\n".join([*body, "1", "县教育局", *body, "2", "县教育局", *body, *body, "3"])
+    assert mended(text) == [*body, "县教育局", *body, "县教育局", *body, *body]
 
 
 def test_bare_numbers_that_do_not_count_stay() -> None:
