@@ -61,6 +61,8 @@ _BARE_NUMBER = re.compile(r"\d{1,3}")
 _LONGEST_RUNNING_HEAD = 40
 _SHORTEST_PROSE = 40  # a shorter line without a full stop may be a heading
 _SHORTEST_REST = 4
+_ROOM = 4  # columns
+_OFFICE = re.compile(rf"[{CJK}]{{2,20}}(?:局|厅|委|办|院|校|所|馆|站|中心|公司|政府|街道|镇|乡)")
 _SHORTEST_PAGE = 5  # lines
 _LONGEST_ROW = 15  # lines of a cell each
 _ENOUGH = 3  # lines of a kind, so that it is a custom and no chance
@@ -224,12 +226,23 @@ def _table_pieces(table: Table, number: int) -> Iterator[_Piece]:
 
 
 def _one_line(cell: str) -> str:
-    """Return a cell's text as one line; where an item begins within it, a space parts it from the one before."""
-    text = ""
-    for line in cell.replace("\t", " ").split("\n"):
-        part = clean(line)
-        text += f" {part}" if text and _ITEM.match(part) else part
+    """Return a cell's text as one line; a space parts an item, or an entry of its own, from the one before."""
+    text = before = ""
+    for part in filter(None, map(clean, cell.replace("\t", " ").split("\n"))):
+        apart = text and (_ITEM.match(part) or _is_entry(before, part))
+        text += f" {part}" if apart else part
+        before = part
     return text
+
+
+def _is_entry(before: str, part: str) -> bool:
+    """Return whether a cell's lines are entries, and no halves of one: two offices, or words broken where there was room."""
+    if before[-1] in END_MARKS + _MID_MARKS or part[0] in _NO_BEGINNING + _MID_MARKS:
+        return False
+    is_phrase = re.fullmatch(rf".{{3,}}[{CJK}]", before) is not None
+    return (is_phrase and _columns(part) >= _columns(before) + _ROOM) or bool(
+        _OFFICE.fullmatch(before) and _OFFICE.fullmatch(part)
+    )
 
 
 def _cell_spans(text: str, start: int) -> Iterator[tuple[int, int]]:

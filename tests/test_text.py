@@ -257,6 +257,24 @@ def test_items_in_a_cell_stay_apart() -> None:
     assert compose(Document((table,), format="docx")).text == "存在问题\t1）支付进度慢 2）台账不全"
 
 
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("县教育局\n县财政局", "县教育局 县财政局"),
+        ("资金闲置\n支出进度滞后", "资金闲置 支出进度滞后"),
+        ("存在\n的主要问题", "存在的主要问题"),
+        ("偏差原因分析\n及改进措施", "偏差原因分析及改进措施"),
+        ("全年预算数\n（单位：万元）", "全年预算数（单位：万元）"),
+        ("专项资金闲置，\n没有按进度拨付给学校。\n已整改", "专项资金闲置，没有按进度拨付给学校。已整改"),
+        ("补助资金拨付\n18.60万元", "补助资金拨付18.60万元"),
+        ("1,234\n567,890.12万元", "1,234567,890.12万元"),
+    ],
+)
+def test_entries_of_a_cell_stay_apart_and_halves_of_one_are_joined(cell: str, expected: str) -> None:
+    table = Table((Row(("1", cell)),))
+    assert compose(Document((table,), format="xlsx")).text == f"1\t{expected}"
+
+
 def test_wide_gaps_part_cells_and_spelled_out_words_do_not() -> None:
     composed = compose(paragraphs_of("项目名称      预算数      执行数\n部   门   概   况"))
     assert composed.text == "项目名称\t预算数\t执行数\n部门概况"
