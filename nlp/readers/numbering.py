@@ -221,10 +221,11 @@ def put_in_front(mark: str, text: str) -> str:
 
     >>> put_in_front("一、", "基本情况"), put_in_front("（1）", "(1) 产出指标")
     ('一、基本情况', '(1) 产出指标')
-    >>> put_in_front("1.", "2024年"), put_in_front("3．", "5亿元")
-    ('1. 2024年', '3． 5亿元')
+    >>> put_in_front("1.", "2024年"), put_in_front("3．", "5亿元"), put_in_front("2.", "2.3亿元")
+    ('1. 2024年', '3． 5亿元', '2. 2.3亿元')
     """
-    if not mark or _folded(text).startswith(_folded(mark)):
+    is_figure = mark[-1:] == "." and text.startswith(mark) and text[len(mark) : len(mark) + 1].isdigit()
+    if not mark or (_folded(text).startswith(_folded(mark)) and not is_figure):
         return text
     # "1." before "2024年" would read as a number with decimals.
     touching = (mark[-1].isascii() and mark[-1].isalnum()) or (mark[-1] in ".．" and text[:1].isdigit())
