@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 # Units of a :class:`Figure` that others ask for.
@@ -20,8 +20,10 @@ _COUNTS = (
     r"|次|场|条|座|篇|批|起|名|册|床|张|笔|幢|栋|头|株|分(?!钟|之)"
 )
 # 80-90分, 10万元至20万元: one figure with two ends. 从10万元到20万元 are two figures.
+# 增长-5.2% is below zero; elsewhere a dash is part of a number of a paper or telephone, or parts a name from its figure.
 _FIGURE = re.compile(
-    rf"(?<![\d.\-—/])(?:(?P<low>{_DIGITS})(?P<lowunit>[十百千]?[万亿]?元|[万亿]|[%％]|[个分])?\s?[-—–~～至]\s?)?"
+    rf"(?:(?<=[为长幅率差余减动：:（(，\t])(?P<minus>[-−])|(?<![\d.\-—/]))"
+    rf"(?:(?P<low>{_DIGITS})(?P<lowunit>[十百千]?[万亿]?元|[万亿]|[%％]|[个分])?\s?[-—–~～至]\s?)?"
     rf"(?P<number>{_DIGITS})\s?(?P<unit>[十百千]?[万亿]?{_CURRENCIES}|[万亿]?(?:{_COUNTS})|[%％‰])"
 )
 _NUMERAL = r"[一二三四五六七八九十百千万亿两〇零]"
@@ -156,13 +158,16 @@ def _printed_figures(text: str) -> Iterator[Figure]:
     for match in _FIGURE.finditer(text):
         number, low, low_unit = match["number"], match["low"], match["lowunit"]
         start = match.start()
+        if match["minus"] and _unscaled(match["unit"]) not in {MONEY, SHARE}:
+            continue
         if low is not None and not _is_range(match):
             start, low = match.start("number"), None
             if low_unit and (first := _FIGURE.fullmatch(text, match.start("low"), match.end("lowunit"))):
                 yield _figure(text, first["number"], first["unit"], (first.start(), first.end()), None)
             elif text[start - 1] in "-—":
                 continue  # the second half of a number of a paper or telephone
-        yield _figure(text, number, match["unit"], (start, match.end()), low)
+        figure = _figure(text, number, match["unit"], (start, match.end()), low)
+        yield replace(figure, value=-figure.value) if start == match.start("minus") else figure
 
 
 def _is_range(match: re.Match[str]) -> bool:

@@ -18,12 +18,12 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from nlp.records import Line, Section
-from nlp.text import Text, in_grid
+from nlp.text import NO_MARK, Text, in_grid
 
 _CN = "零〇一二三四五六七八九十百"
 _MARK_FORMS: tuple[tuple[str, str], ...] = (
     ("part", rf"第([{_CN}]+|\d+)(?:部分|章|节)[、，.：:\s]*"),
-    ("cn", rf"([{_CN}]+)[、．.]\s*"),
+    ("cn", rf"{NO_MARK}([{_CN}]+)[、．.]\s*"),
     ("cn_paren", rf"[（(]([{_CN}]+)[）)][、．.]?\s*"),
     ("dotted", r"(\d{1,2}(?:[.．]\d{1,2}){1,3})[、．.]?\s*(?![\d%％‰万亿元个年月日])"),
     ("arabic", r"(\d{1,3}) ?(?:[、．]|[.](?!\d)|,(?!\d))\s*"),
@@ -57,7 +57,8 @@ _NIL = re.compile(r"(.{2,20}?(?:问题|不足|措施|建议|情况|事项))[ ：
 _RUN_IN = re.compile(rf"(?P<head>[^。；：:]{{2,{_LONGEST_RUN_IN}}})(?P<stop>[：:。])(?=.)")
 _SPACED = re.compile(rf"(?P<head>\S{{2,{_LONGEST_RUN_IN}}}) (?=\S{{4,}})")
 _SHORTEST_CONTENTS = 3
-_LEADERS = re.compile(r"[.…·\s]*(?:[.…·\s]\d{1,4})?$")
+_PAGED = re.compile(r"\t\d{1,4}$")
+_LEADERS = re.compile(r"(?<![.…·\s])[.…·\s]*(?:[.…·\s]\d{1,4})?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,8 @@ def _contents(text: Text) -> set[int]:
     again = {word for word, count in Counter(words).items() if count > 1}
     run: dict[str, int] = {}
     for index, word in enumerate(words):
-        marked = find_mark(word) is not None and not in_grid(text.lines[index])
+        line = text.lines[index]
+        marked = find_mark(word) is not None and (not in_grid(line) or _PAGED.search(text.of(line)))
         if marked and word not in run:
             run[word] = index
         elif len(again & run.keys()) >= _SHORTEST_CONTENTS or "。" in word:

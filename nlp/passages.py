@@ -95,11 +95,11 @@ def cut_passages(text: Text, outline: Outline, report_id: str, taken: Sequence[S
         if any(start <= line.start < end for start, end in taken):
             continue
         path = paths[index]
-        if in_grid(line):
-            found.extend(_row_findings(text, line, path, tables))
-            continue
         body = outline.bodies.get(index)
         if body == line.end or heads()["site"].match(text.of(line)):
+            continue
+        if in_grid(line):
+            found.extend(_row_findings(text, line, path, tables))
             continue
         if (
             index == 0

@@ -25,7 +25,9 @@ _NO_BEGINNING = "，。；：！？、）》】〕”"  # a line that begins wit
 
 _DEBRIS = re.compile(
     r"\[(?:bookmark|hyperlink|field|image|picture|ole)[^\]]{0,200}\]"
-    r"|\b(?:HYPERLINK|PAGEREF|EMBED|INCLUDEPICTURE|MERGEFORMAT|TOC)\b(?:\s+(?:\\[a-z]+|_Toc\d+|\"[^\"]*\"|[\w.]+(?=\s|$)))+"
+    # TOC is total organic carbon as well: the code of a field has a switch, a bookmark or quotes.
+    r"|\b(?:HYPERLINK|PAGEREF|EMBED|INCLUDEPICTURE|MERGEFORMAT|TOC(?=\s+(?:\\|_Toc|\")))\b"
+    r"(?:\s+(?:\\[a-z]+|_Toc\d+|\"[^\"]*\"|[a-z0-9_.]+(?=\s|$)))+"
     r"|OLE_LINK\d+|_GoBack\b|\bNormal\.dotm?(?![A-Za-z])(?:\s*(?:Microsoft(?: Office)? Word|WPS Office)(?![A-Za-z]))?",
     re.IGNORECASE,
 )
@@ -34,13 +36,20 @@ _CONTROLS = (*range(0x09), 0x0B, *range(0x0E, 0x20), *range(0x7F, 0xA0))
 _ZERO_WIDTH = (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)
 _INVISIBLE = dict.fromkeys((*_CONTROLS, *_ZERO_WIDTH, 0xFFFC, 0xFFFD))
 _SPACE = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
-_FULL_WIDTH = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＋＝]|(?<=[0-9０-９])．")
+_FULL_WIDTH = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＋＝]")
+_FULL_STOP = re.compile(r"(?<=\d)．")
+_THOUSANDS = re.compile(r"(?<![\d.，])\d{1,3}(?:，\d{3})+(?=\.\d\d(?!\d))")
 # Radicals and compatibility ideographs, and numbers that are one character with their brackets or stop: ⑴ ⒈ ㈠.
 _COMPATIBLE = re.compile(r"[\u2e80-\u2fdf\uf900-\ufaff\u2474-\u249b\u3220-\u3229]")
 _PRIVATE = re.compile(r"[\ue000-\uf8ff]")
 _SPACE_BY_WIDE = re.compile(rf"(?<=[{_WIDE}]) (?=[^{CJK}\s])|(?<=[^{CJK}\s]) (?=[{_WIDE}])|(?<=\d) (?=[%‰])")
 _SPELLED_OUT = re.compile(rf"(?:(?<=^)|(?<=[^{CJK}]))[{CJK}](?: [{CJK}])+(?=$|[^{CJK}])")
-_DECIMAL_GAP = re.compile(r"(?<=\d) ?\. ?(?=\d)(?! ?\d+ ?\.)")
+_YEAR = r"(?:19|20)\d\d ?年"
+_DECIMAL_GAP = re.compile(rf"(?<=\d) ?\. ?(?=\d)(?! ?\d+ ?\.)(?!{_YEAR})")
+# The number of an item that begins with a figure: "2. 3个项目未开工", but not "98. 5分" or "3 . 5亿元".
+_NUMBERED = re.compile(
+    rf"[12]?\d(?:\.\d{{1,2}}){{0,3}}(?:[.．] (?={_YEAR}|\d[^{CJK}]*[{CJK}]{{3}})|．(?={_YEAR}|\d+[个家户台套]))"
+)
 _TABLE_GAP = re.compile(r"(?<=\S) {3,}(?=\S)")
 _PAGE_MARK = re.compile(
     r"[—\-–－―_~·• ]{1,6}\d{1,4}[—\-–－―_~·• ]{1,6}|第 ?\d{1,4} ?页(?:[ /，,]*共 ?\d{1,4} ?页)?|\d{1,4} ?/ ?\d{1,4}|page ?\d{1,4}(?: ?of ?\d{1,4})?",
@@ -52,14 +61,32 @@ _BARE_NUMBER = re.compile(r"\d{1,3}")
 _LONGEST_RUNNING_HEAD = 40
 _SHORTEST_PROSE = 40  # a shorter line without a full stop may be a heading
 _SHORTEST_REST = 4
+_ROOM = 4  # columns
+_OFFICE = re.compile(rf"[{CJK}]{{2,20}}(?:局|厅|委|办|院|校|所|馆|站|中心|公司|政府|街道|镇|乡)")
 _SHORTEST_PAGE = 5  # lines
+_LONGEST_ROW = 15  # lines of a cell each
 _ENOUGH = 3  # lines of a kind, so that it is a custom and no chance
 _WRAP_WIDTHS = range(32, 121)  # columns; a Chinese character takes two
+# 二、三级指标没有量化 and 一、二季度支出偏慢 are no marks; 二、三级指标完成情况 is a heading.
+_COUNTED = "|".join(f"{one}、{next_one}" for one, next_one in pairwise("一二三四五六"))
+NO_MARK = rf"(?!(?:{_COUNTED})(?:、[三四五六])*(?:级(?!单位|机构|预算|部门)|季度|月)(?!.{{0,12}}(?:情况|分析)$))"
 # The beginning of a paragraph that can never go on a line before it: a mark of enumeration or a bracketed head.
 _STARTER = re.compile(
-    r"第[一二三四五六七八九十百]+(?:部分|章|节)|[一二三四五六七八九十百]+[、．.]|[（(][一二三四五六七八九十\d]{1,3}[）)]|\d{1,2}(?:[、．]|\.(?!\d))"
+    rf"第[一二三四五六七八九十百]+(?:部分|章|节)|{NO_MARK}[一二三四五六七八九十百]+[、．.]"
+    r"|[（(][一二三四五六七八九十\d]{1,3}[）)]|\d{1,2}(?:[、．]|\.(?!\d))"
     r"|[①-⑳]|【|——|[-•·●■◆▪]\s|附件\s?\d?|附[:：]|(?:十?[一二三四五六七八九]|十)是"
 )
+# Other marks of enumeration, which the rest of a line that was wrapped may begin with as well.
+_ITEM = re.compile(
+    rf"{_STARTER.pattern}|\d{{1,2}}[）)]|\d{{1,2}}(?:\.\d{{1,2}}){{1,3}}(?![\d.%‰万亿元公千百平米亩吨倍分])|[A-Za-z][.、)）]"
+    r"|第[一二三四五六七八九十\d]{1,3}[，,、：:]|(?:首先|其次|再次|再者|最后)[，,是]|问题[一二三四五六七八九十\d]{1,2}[，：:、]"
+)
+# A gap that parts no cells: behind an item's mark, or between who signs and the date.
+_GAP_IN_LINE = re.compile(
+    rf"\t*(?:{_ITEM.pattern})\s*(?<=\t)[^\t]+"
+    r"|\t*[^\t\d]+\t+[2二][\d〇○零一二三四五六七八九]{3}年[\d一二三四五六七八九十]{1,2}月(?:[\d一二三四五六七八九十]{1,3}日)?"
+)
+_TWO_COLUMNS = re.compile(r"[^\t]+\t[^\t]*\D")  # with words in the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +133,10 @@ def _nfkc(match: re.Match[str]) -> str:
 
 def _tidy_spaces(text: str) -> str:
     text = _SPACE.sub(" ", text).strip()
+    numbered = _NUMBERED.match(text)
+    if numbered:
+        return numbered.group() + _tidy_spaces(text[numbered.end() :])
+    text = _THOUSANDS.sub(lambda match: match.group().replace("，", ","), _FULL_STOP.sub(".", text))
     if " " not in text:
         return text
     text = _SPELLED_OUT.sub(lambda match: match.group().replace(" ", ""), text)
@@ -149,19 +180,21 @@ class _Piece:
 
 def _pieces(document: Document) -> Iterator[_Piece]:
     tables = 0
-    in_tabbed = False
+    row = ""  # the line before, where it has cells
     for block in document.blocks:
         if isinstance(block, Table):
-            in_tabbed = False
+            row = ""
             yield from _table_pieces(block, tables)
             tables += 1
             continue
         for raw in block.text.split("\n"):
             text = clean(_TABLE_GAP.sub(_gap_to_tab, _MARK_IN_LINE.sub("", raw)) if document.wrapped else raw)
+            if _GAP_IN_LINE.fullmatch(text) and not _TWO_COLUMNS.fullmatch(row):
+                text = clean(text.replace("\t", " "))
             tabbed = "\t" in text.strip("\t")
-            if tabbed and not in_tabbed:
+            if tabbed and not row:
                 tables += 1
-            in_tabbed = tabbed
+            row = text if tabbed else ""
             if tabbed:
                 yield _Piece(text, block.page, table=tables - 1)
             else:
@@ -193,12 +226,23 @@ def _table_pieces(table: Table, number: int) -> Iterator[_Piece]:
 
 
 def _one_line(cell: str) -> str:
-    """Return a cell's text as one line; where an item begins within it, a space parts it from the one before."""
-    text = ""
-    for line in cell.replace("\t", " ").split("\n"):
-        part = clean(line)
-        text += f" {part}" if text and _STARTER.match(part) else part
+    """Return a cell's text as one line; a space parts an item, or an entry of its own, from the one before."""
+    text = before = ""
+    for part in filter(None, map(clean, cell.replace("\t", " ").split("\n"))):
+        apart = text and (_ITEM.match(part) or _is_entry(before, part))
+        text += f" {part}" if apart else part
+        before = part
     return text
+
+
+def _is_entry(before: str, part: str) -> bool:
+    """Return whether a cell's lines are entries, and no halves of one: two offices, or words broken where there was room."""
+    if before[-1] in END_MARKS + _MID_MARKS or part[0] in _NO_BEGINNING + _MID_MARKS:
+        return False
+    is_phrase = re.fullmatch(rf".{{3,}}[{CJK}]", before) is not None
+    return (is_phrase and _columns(part) >= _columns(before) + _ROOM) or bool(
+        _OFFICE.fullmatch(before) and _OFFICE.fullmatch(part)
+    )
 
 
 def _cell_spans(text: str, start: int) -> Iterator[tuple[int, int]]:
@@ -212,10 +256,10 @@ def _cell_spans(text: str, start: int) -> Iterator[tuple[int, int]]:
 
 def _drop_page_marks(pieces: Sequence[_Piece]) -> list[_Piece]:
     marks = {i for i, piece in enumerate(pieces) if piece.table is None and _PAGE_MARK.fullmatch(piece.text)}
-    marks |= _counting_numbers(pieces)
     beside = Counter(pieces[i].text for mark in marks for i in _neighbours(pieces, mark))
     heads = {text for text, count in beside.items() if count > 1 and count >= len(marks) / 2 and _may_run(text)}
     near = {i for mark in marks for i in _neighbours(pieces, mark) if pieces[i].text in heads and i not in marks}
+    marks |= _counting_numbers(pieces)
     # Where a page mark stood between the halves of a sentence, no blank line is left that would part them.
     return [piece for i, piece in enumerate(pieces) if i not in marks and i not in near]
 
@@ -230,8 +274,18 @@ def _counting_numbers(pieces: Sequence[_Piece]) -> set[int]:
     bare = [(i, int(piece.text)) for i, piece in enumerate(pieces) if _BARE_NUMBER.fullmatch(piece.text)]
     values = [value for _, value in bare]
     counting = len(values) > 1 and values[0] in {1, 2} and all(b == a + 1 for a, b in pairwise(values))
-    apart = all(j - i > _SHORTEST_PAGE for (i, _), (j, _) in pairwise(bare))
-    return {i for i, _ in bare} if counting and apart else set()
+    places = [i for i, _ in bare]
+    steps = [j - i for i, j in pairwise(places)]
+    if not counting or min(steps) <= _SHORTEST_PAGE or _is_column(pieces, places[0], steps):
+        return set()
+    return {*places}
+
+
+def _is_column(pieces: Sequence[_Piece], first: int, steps: Sequence[int]) -> bool:
+    """Return whether numbers at these steps number the rows of a table that has a cell a line, and no pages."""
+    head = {piece.text for piece in pieces[max(0, first - max(steps)) : first]}
+    even = len(steps) > 1 and len({*steps}) == 1 and steps[0] < _LONGEST_ROW
+    return even or not head.isdisjoint({"序号", "编号"})
 
 
 def _neighbours(pieces: Sequence[_Piece], place: int) -> Iterator[int]:
@@ -299,7 +353,7 @@ def _is_broken_off(before: _Piece, piece: _Piece) -> bool:
         and before.text.rstrip(_CLOSERS)[-1:] not in {"", *END_MARKS}
         and re.search(r"[，。；]", before.text) is not None
         and len(piece.text) > _SHORTEST_REST
-        and not _STARTER.match(piece.text)
+        and not _ITEM.match(piece.text)
     )
 
 

@@ -35,6 +35,25 @@ def test_dates_numbers_of_papers_and_telephones_are_no_figures(text: str) -> Non
     assert _found(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "printed", "value", "unit"),
+    [
+        ("收入同比增长-5.2%", "-5.2%", "-5.2", "%"),
+        ("年末结余-120万元", "-120万元", "-1200000", "元"),
+        ("预算偏差：−3.5%", "−3.5%", "-3.5", "%"),
+        ("增幅为-3%～5%", "-3%～5%", "-3", "%"),
+    ],
+)
+def test_figures_below_zero(text: str, printed: str, value: str, unit: str) -> None:
+    (figure,) = find_figures(text)
+    assert (figure.text, str(figure.value), figure.unit) == (printed, value, unit)
+
+
+@pytest.mark.parametrize("text", ["云财预-120万元", "2023-120万元", "得分为-5分", "基本支出-120万元"])
+def test_other_dashes_are_no_signs(text: str) -> None:
+    assert _found(text) == []
+
+
 @given(st.decimals(min_value=0, max_value=10**9, places=2))
 def test_any_amount_comes_back_exactly(amount: Decimal) -> None:
     (figure,) = find_figures(f"项目资金{amount:.2f}万元")

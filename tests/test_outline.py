@@ -45,6 +45,9 @@ def chapters(*lines: str) -> str:
         ("1.2 项目概况", "dotted", 2, "项目概况"),
         ("第一部分 部门概况", "part", 1, "部门概况"),
         ("第十章、总则", "part", 10, "总则"),
+        ("二、三公经费", "cn", 2, "三公经费"),
+        ("一、二级单位概况", "cn", 1, "二级单位概况"),
+        ("二、三级指标完成情况", "cn", 2, "三级指标完成情况"),
     ],
 )
 def test_mark_has_its_kind_value_and_width(line: str, kind: str, value: int, rest: str) -> None:
@@ -54,7 +57,18 @@ def test_mark_has_its_kind_value_and_width(line: str, kind: str, value: int, res
 
 
 @pytest.mark.parametrize(
-    "line", ["3.5万元用于培训", "1,126人参加", "2024.资金", "一是进度慢", "十分重视", "第一时间", "（略）"]
+    "line",
+    [
+        "3.5万元用于培训",
+        "1,126人参加",
+        "2024.资金",
+        "一是进度慢",
+        "十分重视",
+        "第一时间",
+        "（略）",
+        "二、三级指标不细",
+        "一、二、三季度偏慢",
+    ],
 )
 def test_figures_and_words_are_no_marks(line: str) -> None:
     assert find_mark(line) is None
@@ -285,6 +299,13 @@ def test_a_section_ends_where_the_next_of_its_level_or_above_begins() -> None:
     assert sections["乙情况"].end == sections["丙情况"].start
     assert sections["丙情况"].end == sections["丁情况"].start
     assert sections["丁情况"].end == len(composed.text)
+
+
+def test_a_long_line_of_dots_takes_no_longer_than_other_lines() -> None:
+    composed = compose(paragraphs_of("." * 20_000 + "甲"))
+    start = time.process_time()
+    assert find_outline(composed).sections == ()
+    assert time.process_time() - start < 1.0  # 7 s where each dot begins a run
 
 
 def test_cost_grows_with_the_number_of_marks_and_not_faster() -> None:

@@ -110,6 +110,20 @@ def test_bullets_are_one_finding_each() -> None:
     assert [p.text for p in under("存在的问题", *items)] == items
 
 
+@pytest.mark.parametrize("gap", ["", "\t"])
+def test_lines_of_contents_with_pages_behind_a_tab_are_no_findings(gap: str) -> None:
+    heads = [f"{mark}、{gap}{words}" for mark, words in (("一", "部门概况"), ("二", "存在的问题"), ("三", "改进措施"))]
+    contents = [f"{head}\t{page}" for head, page in zip(heads, (1, 5, 9), strict=True)]
+    bodies = ["本局负责教育工作。", "资金支付进度慢。", "按月通报进度。"]
+    lines = [line for pair in zip(heads, bodies, strict=True) for line in pair]
+    composed = compose(paragraphs_of("\n".join(["教育局自评报告", *contents, *lines])))
+    assert [(p.text, p.section) for p in cut(composed)] == [
+        ("本局负责教育工作。", ("一、部门概况",)),
+        ("资金支付进度慢。", ("二、存在的问题",)),
+        ("按月通报进度。", ("三、改进措施",)),
+    ]
+
+
 # ----------------------------------------------------------------------------------------------------------------- turns
 
 

@@ -38,10 +38,30 @@ def mended(text: str) -> list[str]:
         ("零\u200b宽\ufeff字\u00ad符", "零宽字符"),
         ("甲\t乙\t\t", "甲\t乙"),
         ("QGT 标准 GB/T 1234", "QGT标准GB/T 1234"),
+        ("得分98. 5分，比上年高", "得分98.5分，比上年高"),
+        ("12．5万元闲置", "12.5万元闲置"),
+        ("预算1，234.56万元，执行1，100．00万元", "预算1,234.56万元，执行1,100.00万元"),
+        ("分别为120，150.5万元", "分别为120，150.5万元"),
+        ('TOC \\o "1-3" \\h \\z \\u 一、基本情况', "一、基本情况"),
+        ("PAGEREF _Toc12345 \\h 一、基本情况", "一、基本情况"),
+        ("TOC 在线监测 设备闲置", "TOC在线监测 设备闲置"),
+        ("EMBED Equation.3 分析仪", "分析仪"),
     ],
 )
 def test_clean_removes_debris_and_unifies_widths(raw: str, expected: str) -> None:
     assert clean(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1. 2024年支出进度慢", "2. 3个项目未开工", "1．2024年支出进度慢", "3．3个项目未开工", "1.2. 5所学校没有验收"],
+)
+def test_the_number_of_an_item_is_no_part_of_the_figure_behind_it(text: str) -> None:
+    assert clean(text) == text
+
+
+def test_the_years_of_a_list_in_one_line_are_no_decimals() -> None:
+    assert clean("附件：1. 2024年度自评表 2. 2023年度自评表") == "附件：1. 2024年度自评表2. 2023年度自评表"
 
 
 PIECES = st.sampled_from(
@@ -120,8 +140,28 @@ def test_a_page_mark_inside_a_line_goes() -> None:
 
 def test_bare_page_numbers_that_count_through_the_text_go() -> None:
     body = [f"第{n}项工作已经完成，验收合格。" for n in "一二三四五六"]
-    text = "\n".join([*body, "1", *body, "2", *body, "3"])
-    assert mended(text) == body * 3
+    text = "\n".join([*body, "1", *body, "2", *body, *body, "3"])
+    assert mended(text) == body * 4
+
+
+ROW = ["县教育局", "2024年", "专项资金闲置120万元。", "制定支付计划。", "张三", "已整改"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["部门", "年度", "问题", "措施", "责任人", "状态", "1", *ROW, "2", *ROW, "3", *ROW],
+        ["序号", "部门", "年度", "问题", "措施", "责任人", "状态", "1", *ROW, "2", *ROW, *ROW[4:], "3", *ROW],
+    ],
+)
+def test_the_numbers_of_rows_with_a_cell_a_line_stay_and_so_do_the_cells_beside_them(lines: list[str]) -> None:
+    assert mended("\n".join(lines)) == lines
+
+
+def test_what_is_repeated_beside_bare_page_numbers_stays() -> None:
+    body = [f"第{n}项工作已经完成，验收合格。" for n in "一二三四五六"]
+    text = "\n".join([*body, "1", "县教育局", *body, "2", "县教育局", *body, *body, "3"])
+    assert mended(text) == [*body, "县教育局", *body, "县教育局", *body, *body]
 
 
 def test_bare_numbers_that_do_not_count_stay() -> None:
@@ -163,6 +203,24 @@ def test_a_paragraph_that_an_editor_split_is_joined_only_if_both_halves_say_so()
     assert compose(document("一、部门概况", "本部门负责教育。")).text == "一、部门概况\n本部门负责教育。"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("1）", "2）"),
+        ("1.1", "1.2"),
+        ("A.", "B."),
+        ("第一，", "第二，"),
+        ("首先，", "其次，"),
+        ("问题1：", "问题2："),
+        ("问题一：", "问题二："),
+    ],
+)
+def test_numbered_paragraphs_stay_apart_where_a_full_stop_is_missing(first: str, second: str) -> None:
+    lines = (first + LONG[:-1], second + "专项资金闲置，支付进度滞后。")
+    document = Document(tuple(Paragraph(line) for line in lines), format="docx")
+    assert compose(document).text == "\n".join(lines)
+
+
 # ---------------------------------------------------------------------------------------------------------------- tables
 
 
@@ -195,11 +253,55 @@ def test_a_sheet_of_one_column_is_prose_with_its_line_breaks() -> None:
 def test_items_in_a_cell_stay_apart() -> None:
     table = Table((Row(("存在问题", "1.支付进度慢\n2.台账\n不全")),))
     assert compose(Document((table,), format="docx")).text == "存在问题\t1.支付进度慢 2.台账不全"
+    table = Table((Row(("存在问题", "1）支付进度慢\n2）台账\n不全")),))
+    assert compose(Document((table,), format="docx")).text == "存在问题\t1）支付进度慢 2）台账不全"
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("县教育局\n县财政局", "县教育局 县财政局"),
+        ("资金闲置\n支出进度滞后", "资金闲置 支出进度滞后"),
+        ("存在\n的主要问题", "存在的主要问题"),
+        ("偏差原因分析\n及改进措施", "偏差原因分析及改进措施"),
+        ("全年预算数\n（单位：万元）", "全年预算数（单位：万元）"),
+        ("专项资金闲置，\n没有按进度拨付给学校。\n已整改", "专项资金闲置，没有按进度拨付给学校。已整改"),
+        ("补助资金拨付\n18.60万元", "补助资金拨付18.60万元"),
+        ("1,234\n567,890.12万元", "1,234567,890.12万元"),
+    ],
+)
+def test_entries_of_a_cell_stay_apart_and_halves_of_one_are_joined(cell: str, expected: str) -> None:
+    table = Table((Row(("1", cell)),))
+    assert compose(Document((table,), format="xlsx")).text == f"1\t{expected}"
 
 
 def test_wide_gaps_part_cells_and_spelled_out_words_do_not() -> None:
     composed = compose(paragraphs_of("项目名称      预算数      执行数\n部   门   概   况"))
     assert composed.text == "项目名称\t预算数\t执行数\n部门概况"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("五、\t存在的问题", "五、存在的问题"),
+        ("\t1.\t\t2024年支出进度滞后。", "1. 2024年支出进度滞后。"),
+        ("●\t台账不全。", "●台账不全。"),
+        ("1）    台账不全。", "1）台账不全。"),
+        ("一、   基本情况", "一、基本情况"),
+        ("棠溪县卫生健康局            2025年3月15日", "棠溪县卫生健康局2025年3月15日"),
+        ("棠溪县卫生健康局\t\t二〇二五年三月十五日", "棠溪县卫生健康局 二〇二五年三月十五日"),
+    ],
+)
+def test_a_gap_behind_a_mark_or_before_a_signature_s_date_parts_no_cells(line: str, expected: str) -> None:
+    composed = compose(paragraphs_of(line))
+    assert (composed.text, [found.table for found in composed.lines]) == (expected, [None])
+
+
+def test_rows_that_begin_with_a_mark_stay_rows() -> None:
+    rows = ["序号\t问题", "1.\t支付进度慢。", "（2）\t台账不全。", "一、\t基本支出\t120", "合计\t2"]
+    composed = compose(paragraphs_of("\n".join([*rows, "五、\t存在的问题"])))
+    assert composed.text.split("\n") == [*rows, "五、存在的问题"]
+    assert [line.table for line in composed.lines] == [0, 0, 0, 0, 0, None]
 
 
 # ------------------------------------------------------------------------------------------------------------- sentences
@@ -286,6 +388,7 @@ WRAPPED = """（1）建立佐证材料的目录，没有原始记录的完成值
         ("（4）超标准列支的教师补助由各所学校退回，退回的数额共计", "186.40万元。"),
         ("（4）有教师 51 名、车 12 辆、校警 28 名、厨 16 名，聘", "文职人员。"),  # spaces take room
         ("（4）完成管网改造", "，没有发生内涝。"),
+        ("（4）审计组抽查，发现其中十一个专项资金绩效目标申报表里面的", "二、三级指标没有量化。"),
     ],
 )
 def test_the_rest_of_a_broken_line_is_joined_to_it(lines: tuple[str, str]) -> None:

@@ -219,13 +219,16 @@ def _written(found: _List, counts: Mapping[int, int], level: int) -> str:
 def put_in_front(mark: str, text: str) -> str:
     """Return the text with its number, which is not written twice where somebody typed it as well.
 
-    >>> put_in_front("一、", "基本情况"), put_in_front("1.", "2024年"), put_in_front("（1）", "(1) 产出指标")
-    ('一、基本情况', '1. 2024年', '(1) 产出指标')
+    >>> put_in_front("一、", "基本情况"), put_in_front("（1）", "(1) 产出指标")
+    ('一、基本情况', '(1) 产出指标')
+    >>> put_in_front("1.", "2024年"), put_in_front("3．", "5亿元"), put_in_front("2.", "2.3亿元")
+    ('1. 2024年', '3． 5亿元', '2. 2.3亿元')
     """
-    if not mark or _folded(text).startswith(_folded(mark)):
+    is_figure = mark[-1:] == "." and text.startswith(mark) and text[len(mark) : len(mark) + 1].isdigit()
+    if not mark or (_folded(text).startswith(_folded(mark)) and not is_figure):
         return text
     # "1." before "2024年" would read as a number with decimals.
-    touching = mark[-1].isascii() and (mark[-1].isalnum() or (mark[-1] == "." and text[:1].isdigit()))
+    touching = (mark[-1].isascii() and mark[-1].isalnum()) or (mark[-1] in ".．" and text[:1].isdigit())
     return f"{mark} {text}" if touching and text else mark + text
 
 
