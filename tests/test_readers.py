@@ -566,6 +566,24 @@ def test_html_layout_tables_are_unwrapped() -> None:
     )
 
 
+def test_html_table_with_a_head_is_no_frame_however_long_its_cells_are() -> None:
+    steps = [f"{n}是{'按月通报支付进度，' * 10}约谈负责人。" for n in "一二三"]
+    page = (
+        "<table><tr><th>序号</th><th>存在问题</th><th>整改情况</th></tr>"
+        f"<tr><td>1</td><td>资金闲置。</td><td>{''.join(f'<p>{step}</p>' for step in steps)}</td></tr></table>"
+    )
+    assert tables(read(page.encode(), "a.html")) == [
+        (("序号", "存在问题", "整改情况"), ("1", "资金闲置。", "\n".join(steps)))
+    ]
+
+
+def test_html_frame_with_navigation_above_is_unwrapped() -> None:
+    prose = [f"{'项目执行情况总体良好，' * 10}第{i}段。" for i in range(3)]
+    article = "".join(f"<p>{part}</p>" for part in prose)
+    page = f"<table><tr><td><a href=/>首页</a></td><td>公开</td></tr><tr><td>栏目</td><td>{article}</td></tr></table>"
+    assert texts(read(page.encode(), "a.html")) == ["首页", "公开", "栏目", *prose]
+
+
 def test_html_header_of_an_article_is_kept() -> None:
     page = "<html><body><article><header><h1>题</h1></header><p>文</p></article></body></html>"
     assert read(page.encode(), "a.html").blocks == (Paragraph("题", heading=1), Paragraph("文"))

@@ -55,7 +55,7 @@ def _read_book(data: bytes, parts: dict[str, bytes], name: str) -> Document:
             continue
         sheet.reset_dimensions()  # the stated size is often wrong
         lines = _lines(sheet.rows, name)
-        _fill(lines, part)
+        _fill(lines, part, name)
         tables.append(as_table(lines, name, sheet.title))
         bare += len(_FORMULA.findall(part))
     book.close()
@@ -101,8 +101,9 @@ def _lines(rows: Iterable[Iterable[Any]], name: str) -> list[dict[int, str]]:
     return lines
 
 
-def _fill(lines: list[dict[int, str]], part: bytes) -> None:
+def _fill(lines: list[dict[int, str]], part: bytes, name: str) -> None:
     """Write the text of cells that are merged over rows into each of these rows."""
+    filled = 0
     for match in _MERGE.finditer(part):
         left, top, _, bottom = range_boundaries(match[1].decode("ascii"))
         assert left is not None
@@ -110,7 +111,11 @@ def _fill(lines: list[dict[int, str]], part: bytes) -> None:
         assert bottom is not None
         text = lines[top - 1].get(left - 1) if top <= len(lines) and left <= MAX_COLUMNS else None
         if text:
-            for line in lines[top:bottom]:
+            covered = lines[top:bottom]
+            filled += len(covered)
+            if filled > MAX_CELLS:
+                raise UnreadableFileError(f"{name}：合并的单元格超过 {MAX_CELLS} 格，请取消合并后再导入。")
+            for line in covered:
                 line[left - 1] = text
 
 
