@@ -699,6 +699,24 @@ def test_csv_in_any_encoding(encoding: str) -> None:
     )
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_csv_quote_without_its_fellow_swallows_no_rows(place: int) -> None:
+    rows = [["1", "闲置120万元。"], ["2", "未入账。"], ["3", "超预算。"]]
+    rows[place][1] = '"双控' + rows[place][1]
+    text = "序号,问题\n" + "\n".join(",".join(row) for row in rows)
+    document = read(text.encode(), "a.csv")
+    assert tables(document) == [(("序号", "问题"), *map(tuple, rows))]
+    assert document.warnings == ()
+
+
+def test_csv_rows_that_may_have_been_swallowed_are_told() -> None:
+    rows = "".join(f"{i},教育局,未入账。\n" for i in range(1, 9))
+    document = read(f'序号,部门,问题\n{rows}9,教育局,"双控不严。\n10,水利局,超预算。\n合计,10\n'.encode(), "a.csv")
+    assert document.warnings == (
+        "第 10 行有一格里像是并进了后面的几行，可能引号不成对；请检查，或另存为 .xlsx 后再导入。",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "name", "kind"),
     [

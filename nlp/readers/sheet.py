@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 import warnings
@@ -16,7 +15,7 @@ from openpyxl.utils.cell import range_boundaries
 from nlp.errors import UnreadableFileError
 from nlp.readers.grid import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, as_table
 from nlp.readers.package import xml_parts
-from nlp.readers.sniff import decode, delimiter
+from nlp.readers.sniff import decode, delimiter, split_rows
 from nlp.records import Document
 
 if TYPE_CHECKING:
@@ -72,15 +71,20 @@ def read_csv(data: bytes, name: str) -> Document:
         UnreadableFileError: No decoding gives a text, or the table is too large.
     """
     text = decode(data, name)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text, name) or ",")
-    try:
-        lines = [{column: _clean(cell) for column, cell in enumerate(row)} for row in rows]
-    except csv.Error as error:
-        raise UnreadableFileError(
-            f"{name}：第 {rows.line_num} 行不是合规的 CSV（{error}），请检查引号是否成对，或另存为 .xlsx。"
-        ) from error
-    table = as_table(lines, name)
-    return Document((table,) if table.rows else (), "csv")
+    mark = delimiter(text, name) or ","
+    rows = split_rows(list(io.StringIO(text, newline="")), mark, name)
+    table = as_table([{column: _clean(cell) for column, cell in enumerate(row)} for row in rows], name)
+    notes = tuple(
+        f"第 {at} 行有一格里像是并进了后面的几行，可能引号不成对；请检查，或另存为 .xlsx 后再导入。"
+        for at, row in enumerate(rows, 1)
+        if any(_swallows(cell, len(rows[0]) - 1, mark) for cell in row)
+    )
+    return Document((table,) if table.rows else (), "csv", warnings=notes)
+
+
+def _swallows(cell: str, marks: int, mark: str) -> bool:
+    """Whether a line within a cell looks like a row of its own; one mark alone may be a comma of the text."""
+    return marks > 1 and any(line.count(mark) == marks for line in cell.splitlines()[1:])
 
 
 def _lines(rows: Iterable[Iterable[Any]], name: str) -> list[dict[int, str]]:
