@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
@@ -638,6 +639,46 @@ def test_xlsx_values_are_printed_and_merges_filled() -> None:
         title="题名",
         warnings=("工作表“底稿”是隐藏的，没有读。",),
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "printed"),
+    [
+        (1234.5, '0.00"万元"', "1234.5万元"),
+        (-1234.5, '0.00"万元";[Red]\\-0.00"万元"', "-1234.5万元"),
+        (12345678, "#,##0.00,", "12345.68"),
+        (12345678, '0!.0,"万元"', "1234.6万元"),
+        (12345678, '0\\.00,"万元"', "123.46万元"),
+        (2024, 'General"年"', "2024年"),
+        (3, '"第"0"名"', "第3名"),
+        (500, '[>=10000]0!.0,"万元";0"元"', "500"),
+        (-0.05, "0.00%;;", "-5.00%"),
+        (-1234.5, '_ "¥"* #,##0.00_ ;_ "¥"* \\-#,##0.00_ ;_ "¥"* "-"??_ ;_ @_ ', "-1234.5"),
+    ],
+)
+def test_xlsx_numbers_are_printed_with_their_unit(value: float, number_format: str, printed: str) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["金额", value])
+    sheet["B1"].number_format = number_format
+    assert tables(read(book_bytes(book), "a.xlsx")) == [(("金额", printed),)]
+
+
+def test_xlsx_of_the_strict_standard_is_read() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["部门", "执行率"])
+    sheet.append(["青禾县教育局", 0.8623])
+    sheet["B2"].number_format = "0.0%"
+    usual, strict = (
+        rb"http://schemas\.openxmlformats\.org/(spreadsheetml|officeDocument)/2006/",
+        rb"http://purl.oclc.org/ooxml/\1/",
+    )
+    with zipfile.ZipFile(io.BytesIO(book_bytes(book))) as archive:
+        parts: dict[str, bytes | str] = {name: re.sub(usual, strict, archive.read(name)) for name in archive.namelist()}
+    assert tables(read(zipped(parts), "a.xlsx")) == [(("部门", "执行率"), ("青禾县教育局", "86.2%"))]
 
 
 def test_xlsx_cell_merged_over_columns_stands_in_the_first() -> None:

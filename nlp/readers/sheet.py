@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+import zipfile
 from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -14,19 +15,26 @@ from openpyxl.utils.cell import range_boundaries
 
 from nlp.errors import UnreadableFileError
 from nlp.readers.grid import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, as_table
-from nlp.readers.package import xml_parts
+from nlp.readers.package import MAX_PART, open_zip, read_entry, xml_parts
 from nlp.readers.sniff import decode, delimiter, split_rows
 from nlp.records import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_STRICT: Final = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
 _MERGE: Final = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*[\"']([A-Z]+[0-9]+:[A-Z]+[0-9]+)[\"']")
 _FORMULA: Final = re.compile(
     rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
-_ASIDE: Final = re.compile(r"\"[^\"]*\"|\\.|_.|\*.|\[[^\]]*\]|[¥￥$€£() ]")
-_NUMBER: Final = re.compile(r"[#0,?]*[#0?](?:\.([0#?]+))?(%?)")
+# Of a number's format: what is no part of the number or its unit, and the number between words in quotes. A comma behind it
+# divides by 1000; a decimal point that is escaped stands between the digits of a whole number: 0!.0,"万元".
+_ASIDE: Final = re.compile(r"[\\!][^.]|_.|\*.|\[[^\]]*\]|[¥￥$€£() ]")
+_NUMBER: Final = re.compile(
+    r"""-?(?P<before>(?:"[^"]*")*)(?:General|[#0,?]*[#0?](?:(?P<mere>[\\!]?)\.(?P<digits>[0#?]+))?(?P<commas>,*))"""
+    r"""(?P<share>%?)(?P<after>(?:"[^"]*")*)"""
+)
+_CONDITION: Final = re.compile(r"\[[<>=]")
 _DIGITS: Final = 15  # that a spreadsheet calculates with and shows
 
 
@@ -37,9 +45,22 @@ def read_xlsx(data: bytes, name: str) -> Document:
         UnreadableFileError: It is damaged or too large, or a part declares an entity.
     """
     parts = xml_parts(data, name)
+    if any(_STRICT.search(part) for path, part in parts.items() if path.endswith("workbook.xml")):
+        data = _transitional(data, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that are none of our business
         return _read_book(data, parts, name)
+
+
+def _transitional(data: bytes, name: str) -> bytes:
+    """The XML parts of a workbook of the strict standard under the names of the usual one, which openpyxl reads."""
+    usual = io.BytesIO()
+    with open_zip(data, name) as archive, zipfile.ZipFile(usual, "w") as copy:
+        for entry in archive.infolist():
+            if entry.filename.lower().endswith((".xml", ".rels")):
+                part = read_entry(archive, entry, name, MAX_PART)
+                copy.writestr(entry.filename, _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", part))
+    return usual.getvalue()
 
 
 def _read_book(data: bytes, parts: dict[str, bytes], name: str) -> Document:
@@ -143,16 +164,25 @@ def _printed(value: object, number_format: str) -> str:
 
 
 def _number(value: Decimal, number_format: str) -> str:
-    """A number with the decimals that its format shows; those that are zeros are left out except in a share."""
+    """A number with the decimals and the unit that its format shows; zeros at its end are left out except in a share.
+
+    >>> _number(Decimal("1234.5"), '0.00"万元"'), _number(Decimal(12345678), '0!.0,"万元"')
+    ('1234.5万元', '1234.6万元')
+    """
     if not value.is_finite():
         return ""
-    shown = _NUMBER.fullmatch(_ASIDE.sub("", number_format.partition(";")[0]))
+    sections = number_format.split(";")
+    section = sections[1] if value < 0 and any(sections[1:2]) else sections[0]
+    shown = None if _CONDITION.search(number_format) else _NUMBER.fullmatch(_ASIDE.sub("", section))
     if not shown:
         return _plain(value)
-    step = Decimal(1).scaleb(-len(shown[1] or ""))
-    if shown[2]:
-        return f"{(value * 100).quantize(step, ROUND_HALF_UP):f}%"
-    return _plain(value.quantize(step, ROUND_HALF_UP))
+    before, after = shown["before"].replace('"', "").strip("-"), shown["after"].replace('"', "")
+    if shown["commas"] is None:
+        return before + _plain(value) + after
+    digits = len(shown["digits"] or "")
+    value = value.scaleb(2 * len(shown["share"]) - 3 * len(shown["commas"]) - (digits if shown["mere"] else 0))
+    value = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return before + (f"{value:f}%" if shown["share"] else _plain(value)) + after
 
 
 def _plain(value: Decimal) -> str:
