@@ -20,6 +20,7 @@ from nlp.readers.hypertext import read_html
 from nlp.readers.package import MIB
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
@@ -199,20 +200,35 @@ def test_monstrous_tables_are_refused() -> None:
     assert "200001 行" in refused(b"a,b\n" * 200_001, "a.csv")
 
 
-def test_merge_over_a_whole_sheet_costs_nothing() -> None:
+def test_spans_of_a_small_page_make_no_monstrous_table() -> None:
+    page = f"<table><tr>{'<td colspan=1000 rowspan=99999>甲' * 900}</tr>{'<tr></tr>' * 20_000}</table>"
+    assert refused(page.encode(), "a.html") == "a.html：表格超过 5000000 格，请删去无关的行列后再导入。"
+
+
+def merged(rows: Iterable[tuple[str, str]], ref: str, times: int) -> bytes:
+    """Return a workbook whose one sheet states the same merge so many times."""
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
-    sheet.append(["甲", "乙"])
-    sheet.append(["", "丙"])
+    for row in rows:
+        sheet.append(row)
     out = io.BytesIO()
     book.save(out)
-    parts: dict[str, bytes | str] = {}
+    merges = f'</sheetData><mergeCells count="{times}">' + f'<mergeCell ref="{ref}"/>' * times + "</mergeCells>"
     with zipfile.ZipFile(out) as archive:
-        for name in archive.namelist():
-            merge = b'</sheetData><mergeCells count="1"><mergeCell ref="A1:XFD1048576"/></mergeCells>'
-            parts[name] = archive.read(name).replace(b"</sheetData>", merge)
-    document = read(zipped(parts), "a.xlsx")
+        parts: dict[str, bytes | str] = {
+            name: archive.read(name).replace(b"</sheetData>", merges.encode()) for name in archive.namelist()
+        }
+    return zipped(parts)
+
+
+def test_merges_that_cover_the_same_cells_again_and_again() -> None:
+    data = merged([("甲", "乙")] * 2000, "A1:A2000", 3000)
+    assert refused(data, "a.xlsx") == "a.xlsx：合并的单元格超过 5000000 格，请取消合并后再导入。"
+
+
+def test_merge_over_a_whole_sheet_costs_nothing() -> None:
+    document = read(merged([("甲", "乙"), ("", "丙")], "A1:XFD1048576", 1), "a.xlsx")
     assert [row.cells for block in document.blocks for row in getattr(block, "rows", ())] == [
         ("甲", "乙"),
         ("甲", "丙"),
@@ -270,6 +286,14 @@ def test_huge_directory_is_refused_before_it_is_parsed() -> None:
     at = data.rindex(b"PK\x05\x06")
     data[at + 12 : at + 16] = struct.pack("<I", 200 * MIB)
     assert "超过 10000 个" in refused(bytes(data), "a.zip")
+
+
+def test_huge_directory_told_by_the_long_record_is_refused_before_it_is_parsed() -> None:
+    data = zipped({"a": "x"})
+    at = data.rindex(b"PK\x05\x06")
+    record = b"PK\x06\x06" + struct.pack("<Q2H2L4Q", 44, 45, 45, 0, 0, 1, 1, 200 * MIB, 0)
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 0, at, 1)
+    assert "超过 10000 个" in refused(data[:at] + record + locator + data[at:], "a.zip")
 
 
 def test_text_above_its_limit_and_one_endless_line() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
@@ -566,6 +567,24 @@ def test_html_layout_tables_are_unwrapped() -> None:
     )
 
 
+def test_html_table_with_a_head_is_no_frame_however_long_its_cells_are() -> None:
+    steps = [f"{n}是{'按月通报支付进度，' * 10}约谈负责人。" for n in "一二三"]
+    page = (
+        "<table><tr><th>序号</th><th>存在问题</th><th>整改情况</th></tr>"
+        f"<tr><td>1</td><td>资金闲置。</td><td>{''.join(f'<p>{step}</p>' for step in steps)}</td></tr></table>"
+    )
+    assert tables(read(page.encode(), "a.html")) == [
+        (("序号", "存在问题", "整改情况"), ("1", "资金闲置。", "\n".join(steps)))
+    ]
+
+
+def test_html_frame_with_navigation_above_is_unwrapped() -> None:
+    prose = [f"{'项目执行情况总体良好，' * 10}第{i}段。" for i in range(3)]
+    article = "".join(f"<p>{part}</p>" for part in prose)
+    page = f"<table><tr><td><a href=/>首页</a></td><td>公开</td></tr><tr><td>栏目</td><td>{article}</td></tr></table>"
+    assert texts(read(page.encode(), "a.html")) == ["首页", "公开", "栏目", *prose]
+
+
 def test_html_header_of_an_article_is_kept() -> None:
     page = "<html><body><article><header><h1>题</h1></header><p>文</p></article></body></html>"
     assert read(page.encode(), "a.html").blocks == (Paragraph("题", heading=1), Paragraph("文"))
@@ -620,6 +639,46 @@ def test_xlsx_values_are_printed_and_merges_filled() -> None:
         title="题名",
         warnings=("工作表“底稿”是隐藏的，没有读。",),
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "printed"),
+    [
+        (1234.5, '0.00"万元"', "1234.5万元"),
+        (-1234.5, '0.00"万元";[Red]\\-0.00"万元"', "-1234.5万元"),
+        (12345678, "#,##0.00,", "12345.68"),
+        (12345678, '0!.0,"万元"', "1234.6万元"),
+        (12345678, '0\\.00,"万元"', "123.46万元"),
+        (2024, 'General"年"', "2024年"),
+        (3, '"第"0"名"', "第3名"),
+        (500, '[>=10000]0!.0,"万元";0"元"', "500"),
+        (-0.05, "0.00%;;", "-5.00%"),
+        (-1234.5, '_ "¥"* #,##0.00_ ;_ "¥"* \\-#,##0.00_ ;_ "¥"* "-"??_ ;_ @_ ', "-1234.5"),
+    ],
+)
+def test_xlsx_numbers_are_printed_with_their_unit(value: float, number_format: str, printed: str) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["金额", value])
+    sheet["B1"].number_format = number_format
+    assert tables(read(book_bytes(book), "a.xlsx")) == [(("金额", printed),)]
+
+
+def test_xlsx_of_the_strict_standard_is_read() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["部门", "执行率"])
+    sheet.append(["青禾县教育局", 0.8623])
+    sheet["B2"].number_format = "0.0%"
+    usual, strict = (
+        rb"http://schemas\.openxmlformats\.org/(spreadsheetml|officeDocument)/2006/",
+        rb"http://purl.oclc.org/ooxml/\1/",
+    )
+    with zipfile.ZipFile(io.BytesIO(book_bytes(book))) as archive:
+        parts: dict[str, bytes | str] = {name: re.sub(usual, strict, archive.read(name)) for name in archive.namelist()}
+    assert tables(read(zipped(parts), "a.xlsx")) == [(("部门", "执行率"), ("青禾县教育局", "86.2%"))]
 
 
 def test_xlsx_cell_merged_over_columns_stands_in_the_first() -> None:
@@ -678,6 +737,24 @@ def test_csv_in_any_encoding(encoding: str) -> None:
     assert read(text.encode(encoding), "a.csv") == Document(
         (Table((Row(("指标", "分值", "说明")), Row(("产出", "50", "数量, 质量\n时效")), Row(("效益", "30", "")))),),
         "csv",
+    )
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_csv_quote_without_its_fellow_swallows_no_rows(place: int) -> None:
+    rows = [["1", "闲置120万元。"], ["2", "未入账。"], ["3", "超预算。"]]
+    rows[place][1] = '"双控' + rows[place][1]
+    text = "序号,问题\n" + "\n".join(",".join(row) for row in rows)
+    document = read(text.encode(), "a.csv")
+    assert tables(document) == [(("序号", "问题"), *map(tuple, rows))]
+    assert document.warnings == ()
+
+
+def test_csv_rows_that_may_have_been_swallowed_are_told() -> None:
+    rows = "".join(f"{i},教育局,未入账。\n" for i in range(1, 9))
+    document = read(f'序号,部门,问题\n{rows}9,教育局,"双控不严。\n10,水利局,超预算。\n合计,10\n'.encode(), "a.csv")
+    assert document.warnings == (
+        "第 10 行有一格里像是并进了后面的几行，可能引号不成对；请检查，或另存为 .xlsx 后再导入。",
     )
 
 

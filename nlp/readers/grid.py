@@ -25,31 +25,35 @@ class Span:
     down: int = 1
 
 
-def lay_out(rows: Iterable[Iterable[Span]]) -> list[dict[int, str]]:
+def lay_out(rows: Iterable[Iterable[Span]], file: str) -> list[dict[int, str]]:
     """Return for each row its texts by column, spans over rows repeated in each row that they cover.
 
-    >>> lay_out([[Span("管理", down=2), Span("合计", across=2)], [Span("甲")]])
+    >>> lay_out([[Span("管理", down=2), Span("合计", across=2)], [Span("甲")]], "a.html")
     [{0: '管理', 1: '合计'}, {0: '管理', 1: '甲'}]
+
+    Raises:
+        UnreadableFileError: It has more cells than a report can have.
     """
     grid: list[dict[int, str]] = []
-    running: dict[int, Span] = {}  # first column -> the cell above, with the rows that it still covers
-    for spans in rows:
-        line = {column: span.text for column, span in running.items()}
-        taken = {column + step for column, span in running.items() for step in range(span.across)}
-        begun: dict[int, Span] = {}
+    cells = 0
+    running: dict[int, tuple[Span, int]] = {}  # first column -> the cell above, and the row behind its last
+    for at, spans in enumerate(rows):
+        line = {column: span.text for column, (span, _) in running.items()}
+        above = sorted(running, reverse=True)
+        begun: dict[int, tuple[Span, int]] = {}
         column = 0
         for span in spans:
-            while column in taken:
-                column += 1
+            while above and above[-1] <= column:
+                first = above.pop()
+                column = max(column, first + running[first][0].across)
             line[column] = span.text
-            begun[column] = span
+            begun[column] = span, at + span.down
             column += span.across
         grid.append(line)
-        running = {
-            column: Span(span.text, span.across, span.down - 1)
-            for column, span in (running | begun).items()
-            if span.down > 1
-        }
+        cells += len(line)
+        if cells > MAX_CELLS:
+            raise UnreadableFileError(f"{file}：表格超过 {MAX_CELLS} 格，请删去无关的行列后再导入。")
+        running = {column: (span, end) for column, (span, end) in (running | begun).items() if end > at + 1}
     return grid
 
 

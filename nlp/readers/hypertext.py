@@ -104,6 +104,7 @@ _BLANK_LINE: Final = re.compile(r"\n[ \u3000]*\n\s*")
 _FRAME_ROWS: Final = 3
 _FRAME_PARAGRAPHS: Final = 3
 _FRAME_CHARACTERS: Final = 200
+_LONGEST_HEAD: Final = 20
 
 
 def read_html(data: bytes, name: str) -> Document:
@@ -215,8 +216,8 @@ class _Page:
             [Span(_flat(blocks), *_spans(cell, len(rows) - at)) for cell, blocks in zip(line, found, strict=True)]
             for at, (line, found) in enumerate(zip(cells, read, strict=True))
         ]
-        table = as_table(lay_out(spans), self.file, " ".join(_captions(node)))
-        if _is_frame(table, [blocks for line in read for blocks in line]):
+        table = as_table(lay_out(spans, self.file), self.file, " ".join(_captions(node)))
+        if _is_frame(table, [blocks for line in read for blocks in line], has_head=_has_head(cells)):
             self.blocks += [block for line in read for blocks in line for block in blocks]
         else:
             self.blocks.append(table)
@@ -267,12 +268,22 @@ def _flat(blocks: list[Block]) -> str:
     return "\n".join(block.text for block in blocks if isinstance(block, Paragraph))
 
 
-def _is_frame(table: Table, cells: list[list[Block]]) -> bool:
-    """Whether a table only frames text: one column, or headings, tables or pages of prose in its cells."""
+def _has_head(rows: list[list[Element]]) -> bool:
+    """Whether the first row has a few words above each cell of the others; links are a page's navigation."""
+    words = ["".join(_all_text(cell).split()) for cell in rows[0]] if len(rows) > 1 else []
+    return (
+        len(words) > 1
+        and {len(row) for row in rows} == {len(words)}
+        and all(0 < len(text) <= _LONGEST_HEAD for text in words)
+        and not any(cell.find(".//a") is not None for cell in rows[0])
+    )
+
+
+def _is_frame(table: Table, cells: list[list[Block]], *, has_head: bool) -> bool:
+    """Whether a table only frames text: one column, headings or tables in its cells, or pages of prose without a head."""
     if not table.rows or len(table.rows[0].cells) == 1:
         return True
     if any(isinstance(block, Table) or block.heading for blocks in cells for block in blocks):
         return True
-    return len(table.rows) <= _FRAME_ROWS and any(
-        len(blocks) >= _FRAME_PARAGRAPHS and len(_flat(blocks)) >= _FRAME_CHARACTERS for blocks in cells
-    )
+    few = len(table.rows) <= _FRAME_ROWS and not has_head
+    return few and any(len(blocks) >= _FRAME_PARAGRAPHS and len(_flat(blocks)) >= _FRAME_CHARACTERS for blocks in cells)

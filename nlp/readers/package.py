@@ -7,12 +7,16 @@ declares a document type or an entity is refused, and nothing is ever written to
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nlp.errors import UnreadableFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MIB: Final = 1 << 20
 MAX_ENTRIES: Final = 10_000
@@ -27,8 +31,12 @@ _BOMB_FROM: Final = 8 * MIB
 # of each entry, which would take gigabytes for a hostile directory.
 _MAX_DIRECTORY: Final = MAX_ENTRIES * 1024
 _DIRECTORY_END: Final = b"PK\x05\x06"
-_DIRECTORY_SIZE_AT: Final = 12
-_UINT32: Final = struct.Struct("<I")
+_DIRECTORY_SIZE: Final = struct.Struct("<12xI")
+# A longer record in front of the end, for archives beyond 4 GiB, tells the size anew; a locator says that there is one.
+_LOCATOR: Final = b"PK\x06\x07"
+_LOCATOR_SIZE: Final = 20
+_LONG_DIRECTORY_SIZE: Final = struct.Struct("<40xQ")
+_LONG_DIRECTORY_END: Final = re.compile(b"PK\x06\x06(?=.{44})", re.DOTALL)
 
 _DECLARATIONS: Final = tuple(
     mark.encode(encoding) for mark in ("<!DOCTYPE", "<!ENTITY") for encoding in ("utf-8", "utf-16-le", "utf-16-be")
@@ -41,9 +49,7 @@ def open_zip(data: bytes, name: str) -> zipfile.ZipFile:
     Raises:
         UnreadableFileError: It is damaged, has too many entries or unpacks to too much.
     """
-    end = data.rfind(_DIRECTORY_END)
-    size_at = end + _DIRECTORY_SIZE_AT
-    if end >= 0 and size_at + _UINT32.size <= len(data) and _UINT32.unpack_from(data, size_at)[0] > _MAX_DIRECTORY:
+    if max(_directory_sizes(data), default=0) > _MAX_DIRECTORY:
         raise UnreadableFileError(f"{name}：压缩包里的文件超过 {MAX_ENTRIES} 个，请分成几个压缩包。")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -60,6 +66,16 @@ def open_zip(data: bytes, name: str) -> zipfile.ZipFile:
             f"{name}：解压后有 {total // MIB} MiB，最多 {MAX_TOTAL // MIB} MiB，请拆分或压缩图片后再导入。"
         )
     return archive
+
+
+def _directory_sizes(data: bytes) -> Iterator[int]:
+    """Yield what the records at the end say of the directory's size."""
+    end = data.rfind(_DIRECTORY_END)
+    if end >= 0 and end + _DIRECTORY_SIZE.size <= len(data):
+        yield _DIRECTORY_SIZE.unpack_from(data, end)[0]
+        if data.startswith(_LOCATOR, end - _LOCATOR_SIZE):
+            for record in _LONG_DIRECTORY_END.finditer(data, 0, end):
+                yield _LONG_DIRECTORY_SIZE.unpack_from(data, record.start())[0]
 
 
 def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, limit: int) -> bytes:

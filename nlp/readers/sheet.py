@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 import warnings
+import zipfile
 from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -15,19 +15,26 @@ from openpyxl.utils.cell import range_boundaries
 
 from nlp.errors import UnreadableFileError
 from nlp.readers.grid import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, as_table
-from nlp.readers.package import xml_parts
-from nlp.readers.sniff import decode, delimiter
+from nlp.readers.package import MAX_PART, open_zip, read_entry, xml_parts
+from nlp.readers.sniff import decode, delimiter, split_rows
 from nlp.records import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_STRICT: Final = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
 _MERGE: Final = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*[\"']([A-Z]+[0-9]+:[A-Z]+[0-9]+)[\"']")
 _FORMULA: Final = re.compile(
     rb"<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
-_ASIDE: Final = re.compile(r"\"[^\"]*\"|\\.|_.|\*.|\[[^\]]*\]|[¥￥$€£() ]")
-_NUMBER: Final = re.compile(r"[#0,?]*[#0?](?:\.([0#?]+))?(%?)")
+# Of a number's format: what is no part of the number or its unit, and the number between words in quotes. A comma behind it
+# divides by 1000; a decimal point that is escaped stands between the digits of a whole number: 0!.0,"万元".
+_ASIDE: Final = re.compile(r"[\\!][^.]|_.|\*.|\[[^\]]*\]|[¥￥$€£() ]")
+_NUMBER: Final = re.compile(
+    r"""-?(?P<before>(?:"[^"]*")*)(?:General|[#0,?]*[#0?](?:(?P<mere>[\\!]?)\.(?P<digits>[0#?]+))?(?P<commas>,*))"""
+    r"""(?P<share>%?)(?P<after>(?:"[^"]*")*)"""
+)
+_CONDITION: Final = re.compile(r"\[[<>=]")
 _DIGITS: Final = 15  # that a spreadsheet calculates with and shows
 
 
@@ -38,9 +45,22 @@ def read_xlsx(data: bytes, name: str) -> Document:
         UnreadableFileError: It is damaged or too large, or a part declares an entity.
     """
     parts = xml_parts(data, name)
+    if any(_STRICT.search(part) for path, part in parts.items() if path.endswith("workbook.xml")):
+        data = _transitional(data, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that are none of our business
         return _read_book(data, parts, name)
+
+
+def _transitional(data: bytes, name: str) -> bytes:
+    """The XML parts of a workbook of the strict standard under the names of the usual one, which openpyxl reads."""
+    usual = io.BytesIO()
+    with open_zip(data, name) as archive, zipfile.ZipFile(usual, "w") as copy:
+        for entry in archive.infolist():
+            if entry.filename.lower().endswith((".xml", ".rels")):
+                part = read_entry(archive, entry, name, MAX_PART)
+                copy.writestr(entry.filename, _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", part))
+    return usual.getvalue()
 
 
 def _read_book(data: bytes, parts: dict[str, bytes], name: str) -> Document:
@@ -55,7 +75,7 @@ def _read_book(data: bytes, parts: dict[str, bytes], name: str) -> Document:
             continue
         sheet.reset_dimensions()  # the stated size is often wrong
         lines = _lines(sheet.rows, name)
-        _fill(lines, part)
+        _fill(lines, part, name)
         tables.append(as_table(lines, name, sheet.title))
         bare += len(_FORMULA.findall(part))
     book.close()
@@ -72,15 +92,20 @@ def read_csv(data: bytes, name: str) -> Document:
         UnreadableFileError: No decoding gives a text, or the table is too large.
     """
     text = decode(data, name)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text, name) or ",")
-    try:
-        lines = [{column: _clean(cell) for column, cell in enumerate(row)} for row in rows]
-    except csv.Error as error:
-        raise UnreadableFileError(
-            f"{name}：第 {rows.line_num} 行不是合规的 CSV（{error}），请检查引号是否成对，或另存为 .xlsx。"
-        ) from error
-    table = as_table(lines, name)
-    return Document((table,) if table.rows else (), "csv")
+    mark = delimiter(text, name) or ","
+    rows = split_rows(list(io.StringIO(text, newline="")), mark, name)
+    table = as_table([{column: _clean(cell) for column, cell in enumerate(row)} for row in rows], name)
+    notes = tuple(
+        f"第 {at} 行有一格里像是并进了后面的几行，可能引号不成对；请检查，或另存为 .xlsx 后再导入。"
+        for at, row in enumerate(rows, 1)
+        if any(_swallows(cell, len(rows[0]) - 1, mark) for cell in row)
+    )
+    return Document((table,) if table.rows else (), "csv", warnings=notes)
+
+
+def _swallows(cell: str, marks: int, mark: str) -> bool:
+    """Whether a line within a cell looks like a row of its own; one mark alone may be a comma of the text."""
+    return marks > 1 and any(line.count(mark) == marks for line in cell.splitlines()[1:])
 
 
 def _lines(rows: Iterable[Iterable[Any]], name: str) -> list[dict[int, str]]:
@@ -101,8 +126,9 @@ def _lines(rows: Iterable[Iterable[Any]], name: str) -> list[dict[int, str]]:
     return lines
 
 
-def _fill(lines: list[dict[int, str]], part: bytes) -> None:
+def _fill(lines: list[dict[int, str]], part: bytes, name: str) -> None:
     """Write the text of cells that are merged over rows into each of these rows."""
+    filled = 0
     for match in _MERGE.finditer(part):
         left, top, _, bottom = range_boundaries(match[1].decode("ascii"))
         assert left is not None
@@ -110,7 +136,11 @@ def _fill(lines: list[dict[int, str]], part: bytes) -> None:
         assert bottom is not None
         text = lines[top - 1].get(left - 1) if top <= len(lines) and left <= MAX_COLUMNS else None
         if text:
-            for line in lines[top:bottom]:
+            covered = lines[top:bottom]
+            filled += len(covered)
+            if filled > MAX_CELLS:
+                raise UnreadableFileError(f"{name}：合并的单元格超过 {MAX_CELLS} 格，请取消合并后再导入。")
+            for line in covered:
                 line[left - 1] = text
 
 
@@ -134,16 +164,25 @@ def _printed(value: object, number_format: str) -> str:
 
 
 def _number(value: Decimal, number_format: str) -> str:
-    """A number with the decimals that its format shows; those that are zeros are left out except in a share."""
+    """A number with the decimals and the unit that its format shows; zeros at its end are left out except in a share.
+
+    >>> _number(Decimal("1234.5"), '0.00"万元"'), _number(Decimal(12345678), '0!.0,"万元"')
+    ('1234.5万元', '1234.6万元')
+    """
     if not value.is_finite():
         return ""
-    shown = _NUMBER.fullmatch(_ASIDE.sub("", number_format.partition(";")[0]))
+    sections = number_format.split(";")
+    section = sections[1] if value < 0 and any(sections[1:2]) else sections[0]
+    shown = None if _CONDITION.search(number_format) else _NUMBER.fullmatch(_ASIDE.sub("", section))
     if not shown:
         return _plain(value)
-    step = Decimal(1).scaleb(-len(shown[1] or ""))
-    if shown[2]:
-        return f"{(value * 100).quantize(step, ROUND_HALF_UP):f}%"
-    return _plain(value.quantize(step, ROUND_HALF_UP))
+    before, after = shown["before"].replace('"', "").strip("-"), shown["after"].replace('"', "")
+    if shown["commas"] is None:
+        return before + _plain(value) + after
+    digits = len(shown["digits"] or "")
+    value = value.scaleb(2 * len(shown["share"]) - 3 * len(shown["commas"]) - (digits if shown["mere"] else 0))
+    value = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return before + (f"{value:f}%" if shown["share"] else _plain(value)) + after
 
 
 def _plain(value: Decimal) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import itertools
 import re
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from nlp.errors import UnreadableFileError, UnsupportedFormatError
 from nlp.readers.package import MAX_PART, MIB, open_zip, read_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_FILE: Final = 256 * MIB
 MAX_TEXT: Final = 32 * MIB
@@ -139,15 +143,42 @@ def delimiter(text: str, name: str) -> str:
     """
     suffix = name.lower().rpartition(".")[2]
     hinted = suffix in {"csv", "tsv"}
-    lines = text[: 4 * _SAMPLE].splitlines()[:200]
+    lines = text[: 4 * _SAMPLE].splitlines(keepends=True)[:200]
     for mark in (",", "\t", ";") if hinted else (",", "\t"):
         try:
-            rows = [row for row in csv.reader(lines, delimiter=mark) if any(cell.strip() for cell in row)]
-        except csv.Error:
+            rows = [row for row in split_rows(lines, mark, name) if any(cell.strip() for cell in row)]
+        except UnreadableFileError:
             continue
         if _is_tabular(rows, hinted=hinted):
             return mark
     return ""
+
+
+def split_rows(lines: Sequence[str], mark: str, name: str) -> list[list[str]]:
+    """Return the rows of a separated text.
+
+    A cell may go on over lines. But where a quote lacks its fellow and all lines have as many cells, each is a row.
+
+    Raises:
+        UnreadableFileError: A cell is endless.
+    """
+    with contextlib.suppress(csv.Error):
+        return list(csv.reader(lines, delimiter=mark, strict=True))
+    with contextlib.suppress(csv.Error):
+        alone = [row for line in lines for row in csv.reader([line], delimiter=mark, quoting=_quoting(line))]
+        if len({len(row) for row in alone if row}) == 1:
+            return alone
+    rows = csv.reader(lines, delimiter=mark)
+    try:
+        return list(rows)
+    except csv.Error as error:
+        raise UnreadableFileError(
+            f"{name}：第 {rows.line_num} 行不是合规的 CSV（{error}），请检查引号是否成对，或另存为 .xlsx。"
+        ) from error
+
+
+def _quoting(line: str) -> Literal[0, 3]:
+    return csv.QUOTE_NONE if line.count('"') % 2 else csv.QUOTE_MINIMAL
 
 
 def _is_tabular(rows: list[list[str]], *, hinted: bool) -> bool:
