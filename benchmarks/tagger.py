@@ -143,8 +143,11 @@ class Bench:
         model.train()
         for _ in range(2):
             chance.shuffle(order)
-            for start in range(0, len(order) - 1, 32):
-                batch = order[start : start + 32]
+            # Of some hundred at a time those of like length go together, so that little is padded.
+            heaps = [sorted(order[at : at + 512], key=lambda i: len(self.texts[i])) for at in range(0, len(order), 512)]
+            batches = [heap[at : at + 32] for heap in heaps for at in range(0, len(heap), 32)]
+            chance.shuffle(batches)
+            for batch in batches:
                 found = vectors(batch)
                 classes = torch.from_numpy(labels[batch])
                 alike = (classes[:, None] == classes[None, :]).float()
