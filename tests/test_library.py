@@ -236,9 +236,7 @@ def test_an_open_library_sees_what_others_add_and_take_away(home: Path, reports:
         assert not any("临时救助支出进度慢。" in text for text in texts)
 
 
-def test_the_index_keeps_up_with_a_long_ingest(
-    tmp_path: Path, reports: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_index_keeps_up_with_a_long_ingest(tmp_path: Path, reports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nlp.library._BEHIND", 2)
     sizes: list[int] = []
 
