@@ -520,7 +520,8 @@ class Cell(NamedTuple):
     Attributes:
         row: The passage's key.
         report: What counts as its report: the report's department and year, of which a ledger has many.
-        region: The narrowest that is known.
+        region: The narrowest place that is known, with those above it where others have its name; where none is known, that
+            of the one department of this name of which it is.
         given: Whether a ledger gives the role.
     """
 
