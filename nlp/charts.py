@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -129,7 +130,7 @@ def _lines(axes: Any, table: Frequency) -> None:
     for place, (name, counts) in enumerate(list(series.items())[: len(styles)]):
         axes.plot(
             [str(year) for year in years],
-            [counts.get(year, 0) for year in years],
+            [counts.get(year, math.nan) for year in years],  # no row: no report of that year
             styles[place],
             color=_COLOURS[place],
             label=_label(table, 1 - when, name),
