@@ -658,11 +658,14 @@ class Library:
         return [cell for cell in cells if cell.row not in gone]
 
     def _decided(self) -> list[StoredPassage]:
-        """Return the passages that people decided."""
+        """Return the passages that people decided, as far as they are tagged by it already."""
         known = self._store.corrections()
         rows = self._store.rows_of_text([correction.text for correction in known.values()])
         return [
-            found for found in self._store.passages(rows) if key_of(found.passage.text, path_of(found.passage)) in known
+            found
+            for found in self._store.passages(rows)
+            if (said := known.get(key_of(found.passage.text, path_of(found.passage))))
+            and (said.role, said.primary) == (found.tags.role, found.tags.primary)
         ]
 
     def recur(self, *, filters: Filters | None = None, progress: Callable[[Progress], None] = _silent) -> Recurrences:
@@ -908,6 +911,8 @@ class Library:
         """
         keyed = {key_of(correction.text, correction.path): correction for correction in corrections}
         with self._writing(say):
+            self._encoder()  # before anything is kept: without them nothing can be tagged anew
+            self._analyst.load()
             self._store.put_corrections(keyed)
             rows = self._store.rows_of_text([correction.text for correction in corrections])
             found = [f for f in self._store.passages(rows) if key_of(f.passage.text, path_of(f.passage)) in keyed]

@@ -14,7 +14,7 @@ from conftest import StandIn, report_text, write_report
 from openpyxl import Workbook, load_workbook
 
 from nlp import taxonomy
-from nlp.errors import InvalidInputError, LibraryError
+from nlp.errors import EncoderError, InvalidInputError, LibraryError
 from nlp.exports import write_review
 from nlp.learning import fit_tagger
 from nlp.library import Library
@@ -555,6 +555,23 @@ def test_what_is_decided_is_not_asked_about_again(home: Path) -> None:
         only = library.review(filters=Filters(department="水利"), count=100)
         assert {item.report.identity.department for item in only} == {"青禾县水利局"}
         assert len(library.review(count=1)) == 1
+
+
+def test_a_decision_that_cannot_be_put_into_effect_is_not_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Library.open(home) as library:
+        with monkeypatch.context() as patch:
+            patch.setattr(SmallEncoder, "fingerprint", "another")
+            with pytest.raises(EncoderError, match="另一份"):
+                library.correct([DECIDED])
+        assert library.corrected_samples() == []
+
+
+def test_a_decision_is_certain_only_once_it_is_in_effect(home: Path) -> None:
+    with Library.open(home) as library:
+        library._store.put_corrections({key_of(DECIDED.text, DECIDED.path): DECIDED})
+        assert library._decided() == []
+        library.correct([DECIDED])
+        assert {found.passage.text for found in library._decided()} == {DECIDED.text}
 
 
 def test_a_sheet_goes_out_is_filled_in_and_comes_back(home: Path, tmp_path: Path) -> None:
