@@ -9,7 +9,16 @@ from typing import Any
 
 from docx.shared import Cm
 
-from nlp.exports import NAMES, blank_document, method_note, printable, set_widths, source_line, writable
+from nlp.exports import (
+    COPIED_ELSEWHERE,
+    NAMES,
+    blank_document,
+    method_note,
+    printable,
+    set_widths,
+    source_line,
+    writable,
+)
 from nlp.library import Briefing
 from nlp.records import Frequency
 from nlp.taxonomy import topic_name
@@ -33,7 +42,7 @@ def write_briefing(briefing: Briefing, path: Path) -> None:
     document.add_paragraph(
         f"共 {briefing.reports} 份报告，{briefing.problems} 个问题；"
         f"可与以前年度比较的 {again.compared} 个问题中，{again.returned} 个以前报告过；"
-        f"{sum(item.share > 0 for item in briefing.copies.shares)} 份报告有照抄的段落。"
+        f"{sum(item.share > 0 for item in briefing.copies.shares)} 份报告有与以前或别处的报告相同的段落。"
     )
     document.add_heading("一、各类问题的频次", 1)
     _frequency(document, briefing.topics)
@@ -126,7 +135,7 @@ def _copied(document: Any, briefing: Briefing) -> None:
         if item.share > 0
     ]
     if rows:
-        _table(document, ("报告", "照抄占比", "抄自本部门", "抄自别处"), rows, (9, 2.2, 2.6, 2.6))
+        _table(document, ("报告", "照抄占比", "抄自本部门", COPIED_ELSEWHERE), rows, (8.6, 2.2, 2.6, 3))
     else:
         document.add_paragraph("没有发现照抄的段落。")
 

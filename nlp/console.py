@@ -255,9 +255,11 @@ def print_recurrences(found: Recurrences, copies: Copies, top: int) -> None:
         typer.echo(f"  {item.share:>6.1%}  {item.report.identity.title or item.report.source.path}")
     _more(len(copied), top)
     for pair in copies.pairs[:top]:
-        origin = pair.original.report.identity
-        where = f"{origin.department or ''} {origin.year or ''}"
-        typer.echo(f"\n  {_short(pair.passage.passage.text)}\n    抄自 {where}（{pair.likeness:.0%}）")
+        where, likeness = _origin(pair.original.report.identity, None), f"（{pair.likeness:.0%}）"
+        told = f"抄自 {where}{likeness}" if pair.is_later else f"与 {where} 相同{likeness}，先后不明"
+        typer.echo(
+            f"\n  {_short(pair.passage.passage.text)}\n    {_origin(pair.passage.report.identity, None)}  {told}"
+        )
     _more(len(copies.pairs), top)
 
 

@@ -61,6 +61,7 @@ _FORMATS = ("0", "0", "0", "+0;-0;0", *["0.0%"] * 3, *["0.0"] * 3, *["0.0%"] * 3
 _SOURCE_HEADS = ("主题", "子主题", "部门", "地区", "年度", "报告", "章节", "页", "原文", "条目编号")
 _PLACE_HEADS, _PLACE_WIDTHS = ("部门", "年度", "报告", "页"), (22, 7, 36, 6)
 _WORDINGS = {Wording.IDENTICAL: "一字不差", Wording.FIGURES: "只有数字不同", Wording.NEAR: "几乎相同"}
+COPIED_ELSEWHERE = "抄自别处或先后不明"
 _MOST_SOURCES = 100_000
 _LINE, _TALLEST = 14.5, 400.0  # points; Excel allows 409
 _TOO_FEW = "条目太少，占比不足为据"
@@ -201,12 +202,13 @@ def write_recurrences(found: Recurrences, copies: Copies, path: Path) -> None:
             pair.passage.passage.text,
             pair.likeness,
             _WORDINGS[pair.wording],
+            "抄自" if pair.is_later else "相同，先后不明",
             *_place(pair.original),
         )
         for pair in copies.pairs
     ]
-    heads = (*_PLACE_HEADS, "原文", "相似度", "异同", *(f"出自{head}" for head in _PLACE_HEADS))
-    _fill(book.create_sheet("照抄段落"), heads, pairs, (*_PLACE_WIDTHS, 70, 9, 12, *_PLACE_WIDTHS))
+    heads = (*_PLACE_HEADS, "原文", "相似度", "异同", "先后", *(f"对照{head}" for head in _PLACE_HEADS))
+    _fill(book.create_sheet("照抄段落"), heads, pairs, (*_PLACE_WIDTHS, 70, 9, 12, 15, *_PLACE_WIDTHS))
     shares = [
         (
             item.report.identity.department or "",
@@ -216,8 +218,8 @@ def write_recurrences(found: Recurrences, copies: Copies, path: Path) -> None:
         )
         for item in copies.shares
     ]
-    heads = ("部门", "年度", "报告", "字数", "抄自本部门", "抄自别处", "照抄占比")
-    _fill(book.create_sheet("照抄占比"), heads, shares, (24, 8, 50, 9, 12, 12, 10))
+    heads = ("部门", "年度", "报告", "字数", "抄自本部门", COPIED_ELSEWHERE, "照抄占比")
+    _fill(book.create_sheet("照抄占比"), heads, shares, (24, 8, 50, 9, 12, 24, 10))
     with writable(path):
         book.save(path)
 

@@ -253,6 +253,7 @@ def copies_view(found: Copies) -> Json:
                 "likeness": pair.likeness,
                 "wording": pair.wording,
                 "own": pair.is_own,
+                "later": pair.is_later,
             }
             for pair in found.pairs
         ],

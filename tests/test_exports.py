@@ -122,7 +122,7 @@ def test_what_came_back_and_what_was_copied_is_a_workbook(tmp_path: Path) -> Non
     assert [row[-2:] for row in again] == [["指标笼统。", "今后细化指标。"], [HOSTILE, None]]
     assert book["屡次出现"]["H3"].data_type == "s"
     assert book["不再出现"]["E2"].value == "指标笼统。"
-    assert [cell.value for cell in book["照抄段落"][2]][4:7] == [HOSTILE, 0.9, "几乎相同"]
+    assert [cell.value for cell in book["照抄段落"][2]][4:8] == [HOSTILE, 0.9, "几乎相同", "相同，先后不明"]
     assert book["照抄占比"]["G2"].value == 0.25
 
 
