@@ -14,9 +14,11 @@ from nlp.exports import (
     NAMES,
     blank_document,
     method_note,
+    narrowed_to,
     printable,
     set_widths,
     source_line,
+    title_of,
     writable,
 )
 from nlp.library import Briefing
@@ -44,6 +46,8 @@ def write_briefing(briefing: Briefing, path: Path) -> None:
         f"可与以前年度比较的 {again.compared} 个问题中，{again.returned} 个以前报告过；"
         f"{sum(item.share > 0 for item in briefing.copies.shares)} 份报告有与以前或别处的报告相同的段落。"
     )
+    if narrowed := narrowed_to(briefing.topics.filters):
+        document.add_paragraph(f"筛选条件：{narrowed}。")
     document.add_heading("一、各类问题的频次", 1)
     _frequency(document, briefing.topics)
     document.add_paragraph()
@@ -88,7 +92,7 @@ def _picture(document: Any, table: Frequency) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chart.png"
-        draw(table, path, f"问题频次：按{'、'.join(NAMES[dimension] for dimension in table.by)}")
+        draw(table, path, title_of(table))
         document.add_picture(str(path), width=_PICTURE)
 
 

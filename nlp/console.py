@@ -213,6 +213,8 @@ def print_frequency(table: Frequency) -> None:
             f"  {row.rank:>3}.{row.count:>6} 条  {row.reports:>4} 份报告  {row.share:>6.1%}（{row.low:.1%}～{row.high:.1%}）"
             f"{_corrected_text(row)}{change}  {name}"
         )
+    if table.note:
+        typer.echo(table.note)
 
 
 def _corrected_text(row: FrequencyRow) -> str:
@@ -278,9 +280,9 @@ def draw_chart(table: Frequency, path: Path) -> None:
         from nlp.charts import draw
     except ImportError as error:
         raise InvalidInputError("画图需要安装 charts 附加组件：pip install 'jixiao[charts]'") from error
-    from nlp.exports import NAMES
+    from nlp.exports import title_of
 
-    draw(table, path, f"问题频次：按{'、'.join(NAMES[dimension] for dimension in table.by)}")
+    draw(table, path, title_of(table))
 
 
 def print_info(info: Info) -> None:

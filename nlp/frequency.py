@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nlp.errors import InvalidInputError
 from nlp.prevalence import WIDEST, Prevalence, estimate, measure
-from nlp.records import Cell, Corrected, Frequency, FrequencyRow, Role, Topic
+from nlp.records import Cell, Corrected, Filters, Frequency, FrequencyRow, Role, Topic
 from nlp.tagger import ROLES, TOPICS, HeldOut
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def count_cells(
         rows.append(FrequencyRow(key, len(group), int(group["report"].nunique()), units / max(1, of), low, high, 0))
     sizes = {row.values: row.reports if unit == "report" else row.count for row in rows}
     rows.sort(key=lambda row: (-sizes[row.values], -row.count, tuple(str(value) for value in row.values)))
-    return Frequency(tuple(by), unit, tuple(_compared(rows, by, sizes)), total)
+    return Frequency(tuple(by), unit, tuple(_compared(rows, by, sizes)), total, role, Filters(topic=topic))
 
 
 def other_dimensions(by: Sequence[str], topic: Topic | None) -> list[str]:

@@ -559,15 +559,16 @@ class Library:
     def _why_nothing(self, query: str, filters: Filters, ranked: Sequence[Scored]) -> str:
         if ranked:
             return "没有更多条目了；前面各页已经给完"
+        passing = self._store.rows_passing(filters)
+        if self._store.counts()[1] == 0 or (passing is not None and not len(passing)):
+            return self._why_none_passes(filters)
+        tried = f"按词语（{'、'.join(search_words(query)) or query}）和按语义都没有找到相近的条目"
+        return f"{tried}；请换个说法" + ("" if passing is None else "，或放宽筛选条件")
+
+    def _why_none_passes(self, filters: Filters) -> str:
         if self._store.counts()[1] == 0:
             return "报告库是空的；请先用 jixiao ingest 入库"
-        tried = f"按词语（{'、'.join(search_words(query)) or query}）和按语义都没有找到相近的条目"
         given = [field.name for field in fields(filters) if getattr(filters, field.name) is not None]
-        if not given:
-            return f"{tried}；请换个说法"
-        passing = self._store.rows_passing(filters)
-        if passing is None or len(passing):
-            return f"{tried}；请换个说法，或放宽筛选条件"
         wider = {name: self._store.rows_passing(replace(filters, **{name: None})) for name in given}
         every = self._store.counts()[1]
         counts = {name: every if rows is None else len(rows) for name, rows in wider.items()}
@@ -632,6 +633,8 @@ class Library:
                 cells = self._without_repeats(cells, role)
             table = count_cells(cells, by, unit, role, filters.topic)
             decided = {found.row for found in self._decided()}
+            note = "" if cells else self._why_none_passes(replace(filters, role=None, topic=None))
+        table = replace(table, filters=filters, note=note)
         labelled = representative(self._analyst.held_out, self._analyst.usual, role)
         return with_corrections(table, cells, role, filters.topic, labelled, decided)
 

@@ -587,12 +587,21 @@ class FrequencyRow:
 
 @dataclass(frozen=True, slots=True)
 class Frequency:
-    """A frequency table; ``total`` is what shares are of."""
+    """A frequency table; ``total`` is what shares are of.
+
+    Attributes:
+        role: Whose passages are counted.
+        filters: What they are narrowed to.
+        note: Why there is nothing, where there is nothing.
+    """
 
     by: tuple[str, ...]
     unit: str
     rows: tuple[FrequencyRow, ...]
     total: int
+    role: Role = Role.PROBLEM
+    filters: Filters = field(default_factory=Filters)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

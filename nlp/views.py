@@ -215,7 +215,7 @@ def frequency_view(table: Frequency) -> Json:
                 "corrected": asdict(row.corrected) if row.corrected else None,
             }
         )
-    return {"by": list(table.by), "unit": table.unit, "rows": rows, "total": table.total}
+    return {"by": list(table.by), "unit": table.unit, "rows": rows, "total": table.total, "note": table.note}
 
 
 def recurrences_view(found: Recurrences) -> Json:
