@@ -368,7 +368,8 @@ class Filters:
 
     Attributes:
         department: Part of the department's name.
-        region: Part of the name of the province, city or county.
+        region: Part of the names of province, city and county, one behind the other; what is not known of a passage above
+            the narrowest one does not matter.
         years: First and last fiscal year, both included.
         not_department: A department whose passages are left out.
         not_year: A fiscal year whose passages are left out.

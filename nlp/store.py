@@ -44,6 +44,7 @@ from nlp.records import (
     Topic,
     TopicScore,
 )
+from nlp.regions import split_region
 from nlp.words import search_words
 
 if TYPE_CHECKING:
@@ -910,10 +911,14 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         clauses.append(f"p.department IN ({_DEPARTMENTS} AND instr(name, ?) > 0)")
         values.append(filters.department)
     if filters.region is not None:
-        clauses.append(
-            "instr(coalesce(p.province, '') || '/' || coalesce(p.city, '') || '/' || coalesce(p.county, ''), ?) > 0"
-        )
-        values.append(filters.region)
+        asked, _ = split_region(filters.region)
+        # Of a passage the places above the narrowest one may be unknown: then they are taken to be those that are asked for.
+        clauses.append("instr(coalesce(p.province, ?, '') || coalesce(p.city, ?, '') || coalesce(p.county, ''), ?) > 0")
+        values += [
+            asked.province if asked.city or asked.county else None,
+            asked.city if asked.county else None,
+            filters.region,
+        ]
     for column, value in (("level", filters.level), ("kind", filters.kind), ("role", filters.role)):
         if value is not None:
             clauses.append(f"p.{column} = ?")

@@ -318,6 +318,17 @@ def test_a_wrong_answer_is_named_by_its_row(tmp_path: Path, row: dict[str, str],
         read_decisions(path)
 
 
+def test_a_wrong_row_behind_blank_ones_is_found_again_by_its_number_or_text(tmp_path: Path) -> None:
+    wrong = answer(角色="毛病", 正文="资产没有盘点：账实长期不符，差额没有查明。")
+    rows = [answer(角色="成效"), {}, {}, {**wrong, "编号": "0123456789abcdef-0007"}, wrong]
+    with pytest.raises(InvalidInputError, match="行数不计空行") as caught:
+        read_decisions(sheet(tmp_path / "a.xlsx", rows))
+    assert re.findall(r"第 \d+ 行（([^）]+)）", str(caught.value)) == [
+        "0123456789abcdef-0007",
+        "资产没有盘点：账实长期不",
+    ]
+
+
 def test_every_wrong_row_is_named(tmp_path: Path) -> None:
     rows = [row for row, _ in WRONG.values()]
     path = sheet(tmp_path / "填好.xlsx", [answer(角色="成效"), *rows, *rows, answer(角色="背景")])
