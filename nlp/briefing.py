@@ -9,7 +9,18 @@ from typing import Any
 
 from docx.shared import Cm
 
-from nlp.exports import NAMES, blank_document, method_note, printable, set_widths, source_line, writable
+from nlp.exports import (
+    COPIED_ELSEWHERE,
+    NAMES,
+    blank_document,
+    method_note,
+    narrowed_to,
+    printable,
+    set_widths,
+    source_line,
+    title_of,
+    writable,
+)
 from nlp.library import Briefing
 from nlp.records import Frequency
 from nlp.taxonomy import topic_name
@@ -33,8 +44,10 @@ def write_briefing(briefing: Briefing, path: Path) -> None:
     document.add_paragraph(
         f"共 {briefing.reports} 份报告，{briefing.problems} 个问题；"
         f"可与以前年度比较的 {again.compared} 个问题中，{again.returned} 个以前报告过；"
-        f"{sum(item.share > 0 for item in briefing.copies.shares)} 份报告有照抄的段落。"
+        f"{sum(item.share > 0 for item in briefing.copies.shares)} 份报告有与以前或别处的报告相同的段落。"
     )
+    if narrowed := narrowed_to(briefing.topics.filters):
+        document.add_paragraph(f"筛选条件：{narrowed}。")
     document.add_heading("一、各类问题的频次", 1)
     _frequency(document, briefing.topics)
     document.add_paragraph()
@@ -79,7 +92,7 @@ def _picture(document: Any, table: Frequency) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chart.png"
-        draw(table, path, f"问题频次：按{'、'.join(NAMES[dimension] for dimension in table.by)}")
+        draw(table, path, title_of(table))
         document.add_picture(str(path), width=_PICTURE)
 
 
@@ -126,7 +139,7 @@ def _copied(document: Any, briefing: Briefing) -> None:
         if item.share > 0
     ]
     if rows:
-        _table(document, ("报告", "照抄占比", "抄自本部门", "抄自别处"), rows, (9, 2.2, 2.6, 2.6))
+        _table(document, ("报告", "照抄占比", "抄自本部门", COPIED_ELSEWHERE), rows, (8.6, 2.2, 2.6, 3))
     else:
         document.add_paragraph("没有发现照抄的段落。")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -108,33 +109,44 @@ def _size(table: Frequency, row: Any) -> int:
     return int(row.reports if table.unit == "report" else row.count)
 
 
+def _cut(table: Frequency, place: int, every: int, drawn: int) -> str:
+    """Return a line that says how many values of a dimension are drawn, where not all of them are."""
+    return f"\n{NAMES[table.by[place]]}共 {every} 个，只画前 {drawn} 个" if every > drawn else ""
+
+
 def _bars(axes: Any, table: Frequency) -> None:
     rows = table.rows[:_MOST_BARS][::-1]
+    cut = _cut(table, 0, len(table.rows), len(rows))
     names = [_label(table, 0, row.values[0]) for row in rows]
     shares = [100 * row.share for row in rows]
     errors = [[100 * (row.share - row.low) for row in rows], [100 * (row.high - row.share) for row in rows]]
     axes.barh(names, shares, xerr=errors, color=_COLOURS[0], ecolor="#444444", capsize=3)
     for place, row in enumerate(rows):
         axes.text(100 * row.high, place, f" {_size(table, row)}", va="center", fontsize=9)
-    axes.set_xlabel(f"占比（%，线段为 95% 区间，数字为{_unit(table)}）")
+    axes.set_xlabel(f"占比（%，线段为 95% 区间，数字为{_unit(table)}）{cut}")
 
 
 def _lines(axes: Any, table: Frequency) -> None:
     when = table.by.index("year")
-    years = sorted({row.values[when] for row in table.rows if row.values[when] is not None}, key=str)
+    rows = [row for row in table.rows if row.values[when] is not None]
+    if not rows:
+        raise InvalidInputError("各份报告的年度都不明，画不出逐年的变化；请在 meta.csv 或 --year 里指明年度后重新入库")
+    without = sum(_size(table, row) for row in table.rows) - sum(_size(table, row) for row in rows)
+    unknown = f"\n年度不明的未画（{_unit(table)} {without}）" if without else ""
+    years = sorted({row.values[when] for row in rows}, key=str)
     series: dict[str | int | None, dict[Any, int]] = {}
-    for row in table.rows:
+    for row in rows:
         series.setdefault(row.values[1 - when], {})[row.values[when]] = _size(table, row)
     styles = ("o-", "s--", "^-.", "D:", "v-", "P--", "X-.", "*:")
     for place, (name, counts) in enumerate(list(series.items())[: len(styles)]):
         axes.plot(
             [str(year) for year in years],
-            [counts.get(year, 0) for year in years],
+            [counts.get(year, math.nan) for year in years],  # no row: no report of that year
             styles[place],
             color=_COLOURS[place],
             label=_label(table, 1 - when, name),
         )
-    axes.set_xlabel(NAMES["year"])
+    axes.set_xlabel(NAMES["year"] + _cut(table, 1 - when, len(series), len(styles)) + unknown)
     axes.set_ylabel(_unit(table))
     axes.set_ylim(bottom=0)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -151,8 +163,7 @@ def _heat_map(axes: Any, table: Frequency) -> None:
     image = axes.imshow(grid, cmap="cividis_r", aspect="auto")
     axes.set_xticks(range(len(across)), [_label(table, wide, x) for x in across], rotation=20, ha="right")
     axes.set_yticks(range(len(down)), [_label(table, high, y) for y in down])
-    if len(values[high]) > len(down):
-        axes.set_xlabel(f"{NAMES[table.by[high]]}较多，只画前 {len(down)} 个")
+    axes.set_xlabel(_cut(table, high, len(values[high]), len(down)).strip())
     middle = max(max(line) for line in grid) / 2
     for i, line in enumerate(grid):
         for j, size in enumerate(line):

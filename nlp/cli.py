@@ -114,7 +114,9 @@ LibraryOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="标准输出只给 JSON，供程序读取")]
 DepartmentOption = Annotated[str | None, typer.Option("--department", help="部门名称中含有的文字")]
-RegionOption = Annotated[str | None, typer.Option("--region", help="省、市或县名中含有的文字")]
+RegionOption = Annotated[
+    str | None, typer.Option("--region", help="省、市或县名中含有的文字，如 青禾县，或连写的 云川省望川市青禾县")
+]
 LevelOption = Annotated[str | None, typer.Option("--level", help="层级：省、市、县、乡")]
 YearOption = Annotated[str | None, typer.Option("--year", help="年度，如 2024 或 2022..2024")]
 KindOption = Annotated[
@@ -510,7 +512,7 @@ def evaluate(
     ] = None,
     pin: Annotated[str | None, typer.Option("--pin", help="把成绩下限定在本次成绩之下，并记下这个原因")] = None,
     chart: Annotated[
-        Path | None, typer.Option("--chart", help="把混淆矩阵和错得最离谱的条目画成图（.png、.svg）")
+        Path | None, typer.Option("--chart", help="把混淆矩阵和错得最离谱的条目画成图（.png、.svg），一份标准答案一张")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -524,8 +526,10 @@ def evaluate(
     if chart is not None:
         from nlp.charts import draw_scores
 
-        draw_scores(verdict.sets[0], chart)
-        whisper(f"图已写入 {chart}")
+        for number, scores in enumerate(verdict.sets, 1):
+            path = chart if number == 1 else chart.with_stem(f"{chart.stem}-{number}")
+            draw_scores(scores, path)
+            whisper(f"{scores.name}的图已写入 {path}")
     if as_json:
         print_json(verdict_view(verdict))
     else:

@@ -213,6 +213,8 @@ def print_frequency(table: Frequency) -> None:
             f"  {row.rank:>3}.{row.count:>6} 条  {row.reports:>4} 份报告  {row.share:>6.1%}（{row.low:.1%}～{row.high:.1%}）"
             f"{_corrected_text(row)}{change}  {name}"
         )
+    if table.note:
+        typer.echo(table.note)
 
 
 def _corrected_text(row: FrequencyRow) -> str:
@@ -255,9 +257,11 @@ def print_recurrences(found: Recurrences, copies: Copies, top: int) -> None:
         typer.echo(f"  {item.share:>6.1%}  {item.report.identity.title or item.report.source.path}")
     _more(len(copied), top)
     for pair in copies.pairs[:top]:
-        origin = pair.original.report.identity
-        where = f"{origin.department or ''} {origin.year or ''}"
-        typer.echo(f"\n  {_short(pair.passage.passage.text)}\n    抄自 {where}（{pair.likeness:.0%}）")
+        where, likeness = _origin(pair.original.report.identity, None), f"（{pair.likeness:.0%}）"
+        told = f"抄自 {where}{likeness}" if pair.is_later else f"与 {where} 相同{likeness}，先后不明"
+        typer.echo(
+            f"\n  {_short(pair.passage.passage.text)}\n    {_origin(pair.passage.report.identity, None)}  {told}"
+        )
     _more(len(copies.pairs), top)
 
 
@@ -276,9 +280,9 @@ def draw_chart(table: Frequency, path: Path) -> None:
         from nlp.charts import draw
     except ImportError as error:
         raise InvalidInputError("画图需要安装 charts 附加组件：pip install 'jixiao[charts]'") from error
-    from nlp.exports import NAMES
+    from nlp.exports import title_of
 
-    draw(table, path, f"问题频次：按{'、'.join(NAMES[dimension] for dimension in table.by)}")
+    draw(table, path, title_of(table))
 
 
 def print_info(info: Info) -> None:

@@ -69,7 +69,7 @@ class Copy:
     Attributes:
         passage: The copy.
         original: Where the wording was taken from: the nearest earlier year of the same department, else of another one.
-            Of two departments' reports of one year nobody can tell which was first; then it is the one with the smaller id.
+            Of two departments' reports of one year nobody can tell which was first: each has the other's for its original.
         likeness: From 0.55 to 1: the share of runs of five characters that both have.
     """
 
@@ -84,6 +84,12 @@ class Copy:
         mine, its = (found.report.identity.department for found in (self.passage, self.original))
         return mine is not None and mine == its
 
+    @property
+    def is_later(self) -> bool:
+        """Whether the passage is known to be the later one; if not, either may be the copy."""
+        mine, its = (found.report.identity.year for found in (self.passage, self.original))
+        return mine is not None and its is not None and mine != its
+
 
 @dataclass(frozen=True, slots=True)
 class CopiedShare:
@@ -92,7 +98,7 @@ class CopiedShare:
     Attributes:
         characters: Of all its passages.
         own: Of passages copied from the department's own earlier reports.
-        others: Of passages copied from elsewhere.
+        others: Of passages copied from elsewhere, or the same elsewhere where nobody can tell which was first.
     """
 
     report: ReportCard
@@ -167,12 +173,11 @@ def find_copies(passages: Iterable[StoredPassage]) -> Copies:
             (_nearness(text, first), likeness, place, first)
             for wording, likeness in near.items()
             for place, first in firsts[wording].items()
-            if _is_before(first, text)
+            if _may_be_original(first, text)
         ]
         if before:
             *_, place, first = max(before, key=lambda item: (*item[:2], item[3].order))
             original = same.get((text.words, place), first)
-            original = original if _is_before(original, text) else first
             pairs.append(Copy(text.found, original.found, near[original.wording], _compare(text, original)))
     pairs.sort(key=lambda pair: _sorting(pair.passage))
     return Copies(tuple(pairs), _shares(own, pairs))
@@ -272,15 +277,14 @@ def _likeness(first: set[str], second: set[str]) -> float:
     return round(len(first & second) / len(first | second), 4)
 
 
-def _is_before(first: _Text, second: _Text) -> bool:
+def _may_be_original(first: _Text, second: _Text) -> bool:
     """Return whether the first text may be the original of the second."""
     (department, year), (its_department, its_year) = first.place, second.place
     if first.found.report.id == second.found.report.id:
         return False
     if year is not None and its_year is not None and year != its_year:
         return year < its_year
-    others = department is not None and its_department is not None and department != its_department
-    return others and first.order < second.order
+    return department is not None and its_department is not None and department != its_department
 
 
 def _nearness(text: _Text, original: _Text) -> tuple[bool, bool, int]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
+from functools import lru_cache
+from importlib.resources import files
 
 from nlp.figures import find_figures
 from nlp.records import Identity, Suggestion
+from nlp.regions import split_region, township_of
 from nlp.words import character_pairs, likeness
 
 # Maximal marginal relevance: how much a suggestion's own score counts against its likeness to what was chosen before.
@@ -17,11 +20,14 @@ _SAME = 0.6
 _YEAR = re.compile(r"(?:19|20)\d\d\s*(?=年)|[一二][〇○零九一二三四五六七八九]{3}(?=年)")
 _DAY = re.compile(r"\d{1,2}\s*月(?:\s*\d{1,2}\s*日|底|末|份|初)?")
 _TITLE = re.compile(r"《[^》]{2,40}》")
-_BODY = re.compile(
-    r"[一-鿿]{2,12}?(?:有限责任公司|股份有限公司|有限公司|会计师事务所|人民政府|街道办事处|委员会办公室)"
-    r"|[一-鿿]{1,8}?[省市县区](?:[一-鿿]{2,8}?(?:局|厅|委员会|办公室))"
+# Where a name begins behind other words: they end with one of these signs. "由" and "报" are verbs before "县财政局"; what
+# stands before it without them is perhaps the rest of a county's name that nobody has told us, and then all of it stays.
+_BEFORE_NAME = (
+    "(?:(?<![一-鿿])|(?<=[由与和及或向对请报经到去在送交给按照据询议商还让将把为是须从受同取]))(?<![省市县区]、)"
 )
-_PLACE = re.compile(r"(?<![一-鿿])[一-鿿]{2,3}(?:省|市|县|区|镇|乡|村)(?![一-鿿]?[级直属])")
+_COMPANY = re.compile(
+    r"(?<=委托|聘请)(?!专业|社会|外部|中介)[^\W\d第的某家]{2,12}?(?:有限责任公司|股份有限公司|有限公司|会计师事务所)"
+)
 _MONEY = "元"
 _ADDRESS = re.compile(r"(?:〔地名〕)+(〔地名〕|〔单位〕)")  # a province, a city and an office are one slot
 
@@ -62,16 +68,17 @@ def with_slots(text: str, identity: Identity) -> str:
     >>> with_slots("2024年6月底前由青禾县教育局盘点资产，处置设备12台、38.5万元，达标率98%。", Identity(department="青禾县教育局"))
     '〔年度〕年〔日期〕前由〔单位〕盘点资产，处置设备〔数量〕、〔金额〕，达标率〔比例〕。'
     """
-    spans: list[tuple[int, int, str]] = []
-    region = identity.region
-    for name, slot in (
-        (identity.department, "单位"),
-        *((place, "地名") for place in (region.county, region.city, region.province)),
-    ):
-        if name:
-            spans += [(match.start(), match.end(), slot) for match in re.finditer(re.escape(name), text)]
-    for pattern, slot in ((_TITLE, "文件"), (_BODY, "单位"), (_YEAR, "年度"), (_DAY, "日期"), (_PLACE, "地名")):
-        spans += [(match.start(), match.end(), slot) for match in pattern.finditer(text)]
+    places = _places(identity)
+    patterns = (
+        (_TITLE, "文件"),
+        (_any_of([identity.department or ""]), "单位"),
+        (_office(places), "单位"),
+        (_COMPANY, "单位"),
+        (_YEAR, "年度"),
+        (_DAY, "日期"),
+        (_any_of(places), "地名"),
+    )
+    spans = [(found.start(), found.end(), slot) for pattern, slot in patterns for found in pattern.finditer(text)]
     for figure in find_figures(text):
         slot = "金额" if figure.unit.endswith(_MONEY) else "比例" if figure.unit in "%‰" else "数量"
         spans.append((figure.start, figure.start + len(figure.text), slot))
@@ -80,6 +87,28 @@ def with_slots(text: str, identity: Identity) -> str:
         parts += [text[position:start], f"〔{slot}〕"]
         position = end
     return _ADDRESS.sub(r"\1", "".join([*parts, text[position:]]))
+
+
+def _places(identity: Identity) -> tuple[str, ...]:
+    """Return the names of the places that a report's department belongs to: of others nobody can tell where they begin."""
+    department = identity.department or ""
+    names = {township_of(department), *astuple(identity.region), *astuple(split_region(department)[0])}
+    return tuple(sorted(name for name in names if name))
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds any of some names, the longest first; nothing where there is none."""
+    known = sorted((re.escape(name) for name in names if name), key=len, reverse=True)
+    return re.compile("|".join(known) or "(?!)")
+
+
+@lru_cache(maxsize=256)
+def _office(places: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what finds the organs of a government by their names, from the place or the 省, 市, 县, 区 in front of them."""
+    fields = _any_of(files("nlp.data").joinpath("offices.txt").read_text("utf-8").split()).pattern
+    organ = rf"(?:(?:{fields})[和与]?)+(?:管理|服务|事务|监督|综合)*(?:局(?![长面部])|厅(?!长)|委员会|委(?![托派任员]))"
+    where = rf"(?:(?:{_any_of(places).pattern})+[省市县区]?|{_BEFORE_NAME}[省市县区])"
+    return re.compile(rf"{where}(?:{organ}|人民政府(?:办公[室厅])?|政府办公[室厅]|纪委监委)")
 
 
 def _apart(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import docx
@@ -21,6 +22,7 @@ from nlp import taxonomy
 from nlp.copies import Wording
 from nlp.drafting import with_slots
 from nlp.errors import InvalidInputError
+from nlp.frequency import other_dimensions
 from nlp.review import ANSWERS, ROLE, SECONDARY, SHOWN, SUBTOPIC, TOPIC, shown_cells
 from nlp.views import shown
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
     from nlp.copies import Copies
-    from nlp.records import Frequency, FrequencyRow, StoredPassage, Suggestion
+    from nlp.records import Filters, Frequency, FrequencyRow, StoredPassage, Suggestion
     from nlp.recurrence import Chain, Recurrences
 
 NAMES = {
@@ -61,6 +63,7 @@ _FORMATS = ("0", "0", "0", "+0;-0;0", *["0.0%"] * 3, *["0.0"] * 3, *["0.0%"] * 3
 _SOURCE_HEADS = ("主题", "子主题", "部门", "地区", "年度", "报告", "章节", "页", "原文", "条目编号")
 _PLACE_HEADS, _PLACE_WIDTHS = ("部门", "年度", "报告", "页"), (22, 7, 36, 6)
 _WORDINGS = {Wording.IDENTICAL: "一字不差", Wording.FIGURES: "只有数字不同", Wording.NEAR: "几乎相同"}
+COPIED_ELSEWHERE = "抄自别处或先后不明"
 _MOST_SOURCES = 100_000
 _LINE, _TALLEST = 14.5, 400.0  # points; Excel allows 409
 _TOO_FEW = "条目太少，占比不足为据"
@@ -114,6 +117,29 @@ def write_xlsx(table: Frequency, sources: Sequence[StoredPassage], path: Path) -
         book.save(path)
 
 
+def title_of(table: Frequency) -> str:
+    """Return what a table counts, with what it is narrowed to.
+
+    >>> from nlp.records import Filters, Frequency, Role
+    >>> title_of(Frequency(("topic", "year"), "passage", (), 0, Role.MEASURE, Filters(region="青禾", years=(2023, 2024))))
+    '措施频次：按主题、年度（地区含“青禾”，2023～2024 年度）'
+    """
+    narrowed = narrowed_to(table.filters)
+    names = "、".join(NAMES[dimension] for dimension in table.by)
+    return f"{taxonomy.role_name(table.role)}频次：按{names}" + (f"（{narrowed}）" if narrowed else "")
+
+
+def narrowed_to(filters: Filters) -> str:
+    """Return what counts are narrowed to, in words; empty where to nothing."""
+    told = [f"{name}含“{part}”" for name, part in (("部门", filters.department), ("地区", filters.region)) if part]
+    if filters.years:
+        told.append("～".join(map(str, dict.fromkeys(filters.years))) + " 年度")
+    told += [f"{name}为{value}" for name, value in (("层级", filters.level), ("类型", filters.kind)) if value]
+    if filters.topic:
+        told.append(f"主题为{taxonomy.topic_name(filters.topic)}")
+    return "，".join(told)
+
+
 def _numbers(row: FrequencyRow) -> tuple[float | str | None, ...]:
     """Return what stands behind the names of a row."""
     counted = (row.rank, row.count, row.reports, row.change, *(round(x, 4) for x in (row.share, row.low, row.high)))
@@ -126,14 +152,21 @@ def _numbers(row: FrequencyRow) -> tuple[float | str | None, ...]:
 
 def method_note(table: Frequency, sources: int = 0) -> list[str]:
     """Return how the numbers of a table were made, in sentences."""
+    role = taxonomy.role_name(table.role)
     unit = {
-        "passage": "按条计数：报告中每个被判为该角色的条目计一条。",
+        "passage": f"按条计数：报告中每个被判为{role}的条目计一条。",
         "finding": "按项计数：同一份报告里同一主题、措辞几乎相同的条目只计一项；“出处”仍逐条列出。",
         "report": "按报告计数：一份报告无论说几次只计一次；台账里一个部门一个年度算一份报告。",
     }[table.unit]
-    told = {"topic", "subtopic"} & {*table.by}
-    of = "占比的分母是其他维度相同的全部条目（或报告）。" if told else "占比的分母是筛选后的全部条目（或报告）。"
+    among = "、".join(NAMES[dimension] for dimension in other_dimensions(table.by, table.filters.topic))
+    base = "报告" if table.unit == "report" else f"{role}条目"
+    of = f"占比的分母是{among}相同的全部{base}。" if among else f"占比的分母是筛选后的全部{base}。"
+    narrowed = narrowed_to(replace(table.filters, topic=None))
+    counted = (
+        f"只数{taxonomy.topic_name(table.filters.topic)}的条目，占比的分母不限主题。" if table.filters.topic else ""
+    )
     notes = [
+        f"{title_of(table)}。筛选条件：{narrowed or '无'}。{counted}",
         unit,
         f"{of}区间为 95% 的威尔逊区间，只含抽样误差。",
         "主题按首要主题计；角色和主题由标注模型判定，人工复核过的以人工为准。",
@@ -201,12 +234,13 @@ def write_recurrences(found: Recurrences, copies: Copies, path: Path) -> None:
             pair.passage.passage.text,
             pair.likeness,
             _WORDINGS[pair.wording],
+            "抄自" if pair.is_later else "相同，先后不明",
             *_place(pair.original),
         )
         for pair in copies.pairs
     ]
-    heads = (*_PLACE_HEADS, "原文", "相似度", "异同", *(f"出自{head}" for head in _PLACE_HEADS))
-    _fill(book.create_sheet("照抄段落"), heads, pairs, (*_PLACE_WIDTHS, 70, 9, 12, *_PLACE_WIDTHS))
+    heads = (*_PLACE_HEADS, "原文", "相似度", "异同", "先后", *(f"对照{head}" for head in _PLACE_HEADS))
+    _fill(book.create_sheet("照抄段落"), heads, pairs, (*_PLACE_WIDTHS, 70, 9, 12, 15, *_PLACE_WIDTHS))
     shares = [
         (
             item.report.identity.department or "",
@@ -216,8 +250,8 @@ def write_recurrences(found: Recurrences, copies: Copies, path: Path) -> None:
         )
         for item in copies.shares
     ]
-    heads = ("部门", "年度", "报告", "字数", "抄自本部门", "抄自别处", "照抄占比")
-    _fill(book.create_sheet("照抄占比"), heads, shares, (24, 8, 50, 9, 12, 12, 10))
+    heads = ("部门", "年度", "报告", "字数", "抄自本部门", COPIED_ELSEWHERE, "照抄占比")
+    _fill(book.create_sheet("照抄占比"), heads, shares, (24, 8, 50, 9, 12, 24, 10))
     with writable(path):
         book.save(path)
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nlp.errors import InvalidInputError
 from nlp.prevalence import WIDEST, Prevalence, estimate, measure
-from nlp.records import Cell, Corrected, Frequency, FrequencyRow, Role, Topic
+from nlp.records import Cell, Corrected, Filters, Frequency, FrequencyRow, Role, Topic
 from nlp.tagger import ROLES, TOPICS, HeldOut
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _TOPICAL = {"topic", "subtopic"}
 _Z = 1.959964  # 97.5 % point of the normal distribution: a 95 % interval
 _MOST_DIMENSIONS = 2
 
+Key = tuple[str | int | None, ...]  # a value for each dimension
+
 
 def count_cells(
     cells: Sequence[Cell], by: Sequence[str], unit: str, role: Role, topic: Topic | None = None
@@ -35,6 +37,9 @@ def count_cells(
     What a share is of: where topics are told apart (by topic or subtopic, or because only one topic is counted), of all
     passages of the role, or of all reports, also those without one, that agree in the other dimensions, so that it says
     how common the topic is there; else of all of the library that was let through.
+
+    Where years are told apart, what was counted in one year has a row, if need be with nothing, for each other year too of
+    which there are reports that agree in the other dimensions.
 
     Args:
         cells: One a passage, of all roles.
@@ -55,15 +60,18 @@ def count_cells(
     others = other_dimensions(by, topic)
     total = int(base[measure].nunique())
     totals = {key: int(group[measure].nunique()) for key, group in _groups(base, others)}
+    found = dict(_groups(counted, by))
+    told = {key for key, _ in _groups(everything, [dimension for dimension in by if dimension not in _TOPICAL])}
     rows = []
-    for key, group in _groups(counted, by):
+    for key in (*found, *_years_without(found, by, told)):
+        group = found.get(key, counted.iloc[:0])
         units = int(group[measure].nunique())
-        of = totals[tuple(key[by.index(dimension)] for dimension in others)]
+        of = totals.get(tuple(key[by.index(dimension)] for dimension in others), 0)
         low, high = wilson(units, of)
-        rows.append(FrequencyRow(key, len(group), int(group["report"].nunique()), units / of, low, high, 0))
-    rows.sort(key=lambda row: (-row.count, tuple(str(value) for value in row.values)))
-    years = {int(year) for year in base["year"].dropna()}
-    return Frequency(tuple(by), unit, tuple(_compared(rows, by, unit, years)), total)
+        rows.append(FrequencyRow(key, len(group), int(group["report"].nunique()), units / max(1, of), low, high, 0))
+    sizes = {row.values: row.reports if unit == "report" else row.count for row in rows}
+    rows.sort(key=lambda row: (-sizes[row.values], -row.count, tuple(str(value) for value in row.values)))
+    return Frequency(tuple(by), unit, tuple(_compared(rows, by, sizes)), total, role, Filters(topic=topic))
 
 
 def other_dimensions(by: Sequence[str], topic: Topic | None) -> list[str]:
@@ -71,18 +79,31 @@ def other_dimensions(by: Sequence[str], topic: Topic | None) -> list[str]:
     return [dimension for dimension in by if dimension not in _TOPICAL] if topic or _TOPICAL & {*by} else []
 
 
-def _compared(
-    rows: Sequence[FrequencyRow], by: Sequence[str], unit: str, years: Container[int]
-) -> Iterator[FrequencyRow]:
+def _years_without(found: Collection[Key], by: Sequence[str], told: Collection[Key]) -> list[Key]:
+    """Return the keys of known years of which there are reports, but none that has what others of the years have.
+
+    Args:
+        found: The keys of what was counted.
+        by: The dimensions.
+        told: The values that reports have in those that are no topics.
+    """
+    if "year" not in by:
+        return []
+    when, plain = by.index("year"), [by.index(dimension) for dimension in by if dimension not in _TOPICAL]
+    years = {key[plain.index(when)] for key in told} - {None}
+    every = {(*key[:when], year, *key[when + 1 :]) for key in found for year in years}
+    return sorted((key for key in every - {*found} if tuple(key[place] for place in plain) in told), key=str)
+
+
+def _compared(rows: Sequence[FrequencyRow], by: Sequence[str], sizes: Mapping[Key, int]) -> Iterator[FrequencyRow]:
     """Yield rows with their ranks, and with what they have more or less than the year before."""
-    sizes = {row.values: row.reports if unit == "report" else row.count for row in rows}
     ordered = sorted(sizes.values(), reverse=True)
     when = by.index("year") if "year" in by else None
     for row in rows:
         change = None
-        if when is not None and isinstance(year := row.values[when], int) and year - 1 in years:
-            before = (*row.values[:when], year - 1, *row.values[when + 1 :])
-            change = sizes[row.values] - sizes.get(before, 0)
+        if when is not None and isinstance(year := row.values[when], int):
+            before = sizes.get((*row.values[:when], year - 1, *row.values[when + 1 :]))
+            change = None if before is None else sizes[row.values] - before
         yield replace(row, rank=ordered.index(sizes[row.values]) + 1, change=change)
 
 
@@ -92,7 +113,7 @@ def _frame(cells: Sequence[Cell]) -> pd.DataFrame:
     return pd.DataFrame(list(cells), columns=list(Cell._fields))
 
 
-def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[tuple[str | int | None, ...], pd.DataFrame]]:
+def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[Key, pd.DataFrame]]:
     """Yield the groups of a table by the values of columns, unknown ones too; the whole table for no column."""
     if not by:
         yield (), frame
@@ -186,7 +207,7 @@ def with_corrections(
         return table
     frame = _frame(cells)
     others = [dimension for dimension in table.by if dimension != "topic"]
-    keys = dict[tuple[str | int | None, ...], int]()
+    keys = dict[Key, int]()
     where = np.zeros(len(frame), dtype=np.int64)
     for number, (key, group) in enumerate(_groups(frame, others)):
         keys[key] = number

@@ -559,15 +559,16 @@ class Library:
     def _why_nothing(self, query: str, filters: Filters, ranked: Sequence[Scored]) -> str:
         if ranked:
             return "没有更多条目了；前面各页已经给完"
+        passing = self._store.rows_passing(filters)
+        if self._store.counts()[1] == 0 or (passing is not None and not len(passing)):
+            return self._why_none_passes(filters)
+        tried = f"按词语（{'、'.join(search_words(query)) or query}）和按语义都没有找到相近的条目"
+        return f"{tried}；请换个说法" + ("" if passing is None else "，或放宽筛选条件")
+
+    def _why_none_passes(self, filters: Filters) -> str:
         if self._store.counts()[1] == 0:
             return "报告库是空的；请先用 jixiao ingest 入库"
-        tried = f"按词语（{'、'.join(search_words(query)) or query}）和按语义都没有找到相近的条目"
         given = [field.name for field in fields(filters) if getattr(filters, field.name) is not None]
-        if not given:
-            return f"{tried}；请换个说法"
-        passing = self._store.rows_passing(filters)
-        if passing is None or len(passing):
-            return f"{tried}；请换个说法，或放宽筛选条件"
         wider = {name: self._store.rows_passing(replace(filters, **{name: None})) for name in given}
         every = self._store.counts()[1]
         counts = {name: every if rows is None else len(rows) for name, rows in wider.items()}
@@ -632,6 +633,8 @@ class Library:
                 cells = self._without_repeats(cells, role)
             table = count_cells(cells, by, unit, role, filters.topic)
             decided = {found.row for found in self._decided()}
+            note = "" if cells else self._why_none_passes(replace(filters, role=None, topic=None))
+        table = replace(table, filters=filters, note=note)
         labelled = representative(self._analyst.held_out, self._analyst.usual, role)
         return with_corrections(table, cells, role, filters.topic, labelled, decided)
 
@@ -658,11 +661,14 @@ class Library:
         return [cell for cell in cells if cell.row not in gone]
 
     def _decided(self) -> list[StoredPassage]:
-        """Return the passages that people decided."""
+        """Return the passages that people decided, as far as they are tagged by it already."""
         known = self._store.corrections()
         rows = self._store.rows_of_text([correction.text for correction in known.values()])
         return [
-            found for found in self._store.passages(rows) if key_of(found.passage.text, path_of(found.passage)) in known
+            found
+            for found in self._store.passages(rows)
+            if (said := known.get(key_of(found.passage.text, path_of(found.passage))))
+            and (said.role, said.primary) == (found.tags.role, found.tags.primary)
         ]
 
     def recur(self, *, filters: Filters | None = None, progress: Callable[[Progress], None] = _silent) -> Recurrences:
@@ -908,6 +914,8 @@ class Library:
         """
         keyed = {key_of(correction.text, correction.path): correction for correction in corrections}
         with self._writing(say):
+            self._encoder()  # before anything is kept: without them nothing can be tagged anew
+            self._analyst.load()
             self._store.put_corrections(keyed)
             rows = self._store.rows_of_text([correction.text for correction in corrections])
             found = [f for f in self._store.passages(rows) if key_of(f.passage.text, path_of(f.passage)) in keyed]

@@ -368,7 +368,8 @@ class Filters:
 
     Attributes:
         department: Part of the department's name.
-        region: Part of the name of the province, city or county.
+        region: Part of the names of province, city and county, one behind the other; what is not known of a passage above
+            the narrowest one does not matter.
         years: First and last fiscal year, both included.
         not_department: A department whose passages are left out.
         not_year: A fiscal year whose passages are left out.
@@ -520,7 +521,8 @@ class Cell(NamedTuple):
     Attributes:
         row: The passage's key.
         report: What counts as its report: the report's department and year, of which a ledger has many.
-        region: The narrowest that is known.
+        region: The narrowest place that is known, with those above it where others have its name; where none is known, that
+            of the one department of this name of which it is.
         given: Whether a ledger gives the role.
     """
 
@@ -586,12 +588,21 @@ class FrequencyRow:
 
 @dataclass(frozen=True, slots=True)
 class Frequency:
-    """A frequency table; ``total`` is what shares are of."""
+    """A frequency table; ``total`` is what shares are of.
+
+    Attributes:
+        role: Whose passages are counted.
+        filters: What they are narrowed to.
+        note: Why there is nothing, where there is nothing.
+    """
 
     by: tuple[str, ...]
     unit: str
     rows: tuple[FrequencyRow, ...]
     total: int
+    role: Role = Role.PROBLEM
+    filters: Filters = field(default_factory=Filters)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,20 @@ ANSWERS = (ROLE, TOPIC, SECONDARY, SUBTOPIC)
 _PATH_SIGN = " > "
 _SPLIT_SIGNS = str.maketrans("，；;, ", "、、、、、")
 _LEAST_LIKE = 0.6  # Jaccard
+_BEGINNING = 12  # characters of a text that it is known by
 _TOLD = 10  # rows of which is said what is wrong; the others are only named
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    number: int
+    number: int  # readers leave blank rows out
     cells: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """By which a person finds the row again."""
+        known = self.cells.get("编号") or self.cells.get(TEXT, "")[:_BEGINNING]
+        return f"第 {self.number} 行" + (f"（{known}）" if known else "")
 
 
 def key_of(text: str, path: Sequence[str]) -> str:
@@ -98,10 +105,12 @@ def read_decisions(path: Path) -> tuple[Correction, ...]:
         try:
             decisions.append(_decision(line, path.stem))
         except InvalidInputError as error:
-            faults.append(f"第 {line.number} 行：{error}")
+            faults.append((line.name, error))
     if faults:
-        named = [*faults[:_TOLD], *(fault.partition("：")[0] for fault in faults[_TOLD:])]
-        raise InvalidInputError(f"{path} 有 {len(faults)} 行填得不对，一行也没有记入。" + "；".join(named))
+        named = [*(f"{name}：{error}" for name, error in faults[:_TOLD]), *(name for name, _ in faults[_TOLD:])]
+        raise InvalidInputError(
+            f"{path} 有 {len(faults)} 行填得不对，一行也没有记入（行数不计空行）。" + "；".join(named)
+        )
     return tuple(decisions)
 
 

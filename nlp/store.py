@@ -12,9 +12,11 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -42,6 +44,7 @@ from nlp.records import (
     Topic,
     TopicScore,
 )
+from nlp.regions import split_region
 from nlp.words import search_words
 
 if TYPE_CHECKING:
@@ -797,11 +800,13 @@ class Store:
         where, values = _where(filters)
         sql = (
             "SELECT p.row, p.report || '/' || coalesce(p.department, '') || '/' || coalesce(p.year, ''), "  # noqa: S608  from our own words
-            "p.topic, p.department, coalesce(p.county, p.city, p.province), p.level, p.year, p.kind, p.role, t.subtopic, "
+            "p.topic, p.department, p.province, p.city, p.county, p.level, p.year, p.kind, p.role, t.subtopic, "
             "p.given_role IS NOT NULL FROM passages p LEFT JOIN topics t ON t.passage = p.row AND t.label = p.topic "
             f"{'WHERE ' + where if where else ''} ORDER BY p.row"
         )
-        return [Cell(*values) for values in self._db.execute(sql, values)]
+        rows = self._db.execute(sql, values).fetchall()
+        names = _names_of_regions([(key[0], Region(*key[1:])) for key in {row[3:7] for row in rows}])
+        return [Cell._make((*row[:4], names[row[3:7]], *row[7:])) for row in rows]
 
     def integrity(self) -> list[str]:
         """Return what is wrong with the file, in Chinese; empty where it is sound."""
@@ -850,6 +855,55 @@ class Store:
                 yield f"{len(changed)} 份报告的{what}与入库时不一致（{named}）；{advice}"
 
 
+def _names_of_regions(offices: Collection[tuple[str | None, Region]]) -> dict[tuple[str | None, ...], str | None]:
+    """Return what to call each department's region, by the department's name and the three parts.
+
+    A place goes by its own name; where others have that name, by all that is known of it. Of a department whose region is
+    not known it is that of the one department of this name whose region is.
+
+    >>> one, other = Region("云川省", "望川市", "岚塘区"), Region("澜东省", "汐州市", "岚塘区")
+    >>> offices = [("岚塘区水利局", one), ("岚塘区民政局", other), ("岚塘区水利局", Region()), ("水利局", Region(county="青禾县"))]
+    >>> list(_names_of_regions(offices).values())
+    ['云川省望川市岚塘区', '澜东省汐州市岚塘区', '云川省望川市岚塘区', '青禾县']
+    """
+    alike: dict[str | None, set[Region]] = defaultdict(set)
+    own: dict[tuple[str | None, str | None], set[Region]] = defaultdict(set)
+    for department, region in offices:
+        alike[_narrowest(region)].add(region)
+        own[department, _narrowest(region)].add(region)
+    shared = {name for name, regions in alike.items() if not all(_agree(*pair) for pair in combinations(regions, 2))}
+    found: dict[tuple[str | None, ...], str | None] = {}
+    called: dict[str | None, set[str]] = defaultdict(set)
+    for department, region in offices:
+        name = _narrowest(region)
+        if name in shared:
+            whole = _completed(_completed(region, own[department, name]), alike[name])
+            name = "".join(filter(None, astuple(whole)))
+        found[department, *astuple(region)] = name
+        called[department] |= {name} if name else set()
+    for department, region in offices:
+        if department and region == Region() and len(called[department]) == 1:
+            (found[department, *astuple(region)],) = called[department]
+    return found
+
+
+def _completed(region: Region, others: Iterable[Region]) -> Region:
+    """Return a region with what others of its name tell of it, where they do not contradict each other."""
+    same = [other for other in others if _agree(region, other)]
+    if not all(_agree(*pair) for pair in combinations(same, 2)):
+        return region
+    return Region(*(next(filter(None, part), None) for part in zip(*map(astuple, same), strict=True)))
+
+
+def _agree(first: Region, second: Region) -> bool:
+    """Return whether two regions may be one, as far as they are known."""
+    return all(a is None or b is None or a == b for a, b in zip(astuple(first), astuple(second), strict=True))
+
+
+def _narrowest(region: Region) -> str | None:
+    return region.county or region.city or region.province
+
+
 def _where(filters: Filters) -> tuple[str, list[Any]]:
     clauses: list[str] = []
     values: list[Any] = []
@@ -857,10 +911,14 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         clauses.append(f"p.department IN ({_DEPARTMENTS} AND instr(name, ?) > 0)")
         values.append(filters.department)
     if filters.region is not None:
-        clauses.append(
-            "instr(coalesce(p.province, '') || '/' || coalesce(p.city, '') || '/' || coalesce(p.county, ''), ?) > 0"
-        )
-        values.append(filters.region)
+        asked, _ = split_region(filters.region)
+        # Of a passage the places above the narrowest one may be unknown: then they are taken to be those that are asked for.
+        clauses.append("instr(coalesce(p.province, ?, '') || coalesce(p.city, ?, '') || coalesce(p.county, ''), ?) > 0")
+        values += [
+            asked.province if asked.city or asked.county else None,
+            asked.city if asked.county else None,
+            filters.region,
+        ]
     for column, value in (("level", filters.level), ("kind", filters.kind), ("role", filters.role)):
         if value is not None:
             clauses.append(f"p.{column} = ?")

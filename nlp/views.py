@@ -215,7 +215,7 @@ def frequency_view(table: Frequency) -> Json:
                 "corrected": asdict(row.corrected) if row.corrected else None,
             }
         )
-    return {"by": list(table.by), "unit": table.unit, "rows": rows, "total": table.total}
+    return {"by": list(table.by), "unit": table.unit, "rows": rows, "total": table.total, "note": table.note}
 
 
 def recurrences_view(found: Recurrences) -> Json:
@@ -253,6 +253,7 @@ def copies_view(found: Copies) -> Json:
                 "likeness": pair.likeness,
                 "wording": pair.wording,
                 "own": pair.is_own,
+                "later": pair.is_later,
             }
             for pair in found.pairs
         ],

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.image
 import pytest
+from matplotlib.figure import Figure
 
 from nlp.charts import draw, draw_scores
 from nlp.errors import InvalidInputError
@@ -38,6 +39,42 @@ def test_charts_have_every_chinese_glyph(tmp_path: Path, kind: str) -> None:
     picture = matplotlib.image.imread(path)
     assert picture.shape[0] >= 600
     assert picture.min() < 0.5 < picture.max()
+
+
+def _drawn(monkeypatch: pytest.MonkeyPatch, table: Frequency, path: Path) -> Any:
+    """The axes of a chart."""
+    kept = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, _: kept.append(figure.axes[0]))
+    draw(table, path, "")
+    return kept[0]
+
+
+def test_a_year_without_a_report_is_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = (
+        (("教育局", 2022), 3),
+        (("教育局", 2024), 2),
+        (("水利局", 2022), 1),
+        (("水利局", 2023), 0),
+        (("水利局", 2024), 1),
+    )
+    axes = _drawn(monkeypatch, _table(("department", "year"), *cells), tmp_path / "chart.png")
+    assert [list(map(str, line.get_ydata())) for line in axes.lines] == [["3.0", "nan", "2.0"], ["1", "0", "1"]]
+
+
+def test_a_chart_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offices = [f"第{number}局" for number in range(33)]
+    path = tmp_path / "chart.png"
+    bars = _drawn(monkeypatch, _table(("department",), *(((office,), 1) for office in offices)), path)
+    assert bars.get_xlabel().endswith("部门共 33 个，只画前 20 个")
+    cells = [((office, year), 1) for office in offices for year in (2023, None)]
+    lines = _drawn(monkeypatch, _table(("department", "year"), *cells), path)
+    assert lines.get_xlabel() == "年度\n部门共 33 个，只画前 8 个\n年度不明的未画（条数 33）"
+    assert _drawn(monkeypatch, TABLES["lines"], path).get_xlabel() == "年度"
+
+
+def test_years_that_nobody_knows_are_no_chart(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="年度都不明"):
+        draw(_table(("topic", "year"), (("indicators", None), 3)), tmp_path / "chart.png", "")
 
 
 def test_svg_draws_glyphs_as_paths_so_that_no_font_is_needed(tmp_path: Path) -> None:

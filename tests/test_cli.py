@@ -492,6 +492,15 @@ def test_check_quotes_what_does_not_add_up(tmp_path: Path, jixiao: Callable[...,
     assert jixiao("check", tmp_path / "无").code == 1
 
 
+def test_stats_of_nothing_say_which_filter_was_too_narrow(demo: Library, jixiao: Callable[..., Outcome]) -> None:
+    words = ["stats", "--region", "棠溪县", "--year", "1999", "--library", demo.path]
+    assert "没有条目同时符合这些筛选条件：不限年度有" in jixiao(*words).out
+    assert "不限年度有" in jixiao(*words, "--json").json["note"]
+    joined = jixiao("stats", "--region", "云屏省霁阳市棠溪县", "--library", demo.path, "--json").json
+    assert joined["total"] > 0
+    assert joined["note"] == ""
+
+
 def test_stats_count_by_two_dimensions(demo: Library, jixiao: Callable[..., Outcome]) -> None:
     table = jixiao("stats", "--by", "topic,year", "--unit", "report", "--library", demo.path, "--json").json
     assert [table["by"], table["unit"]] == [["topic", "year"], "report"]
@@ -773,7 +782,9 @@ def test_evaluate_holds_the_project_against_its_floors(
     pinned = jixiao("evaluate", "--pin", "初次确定", "--chart", tmp_path / "成绩.png")
     assert pinned.code == 0
     assert (tmp_path / "成绩.png").read_bytes()[:4] == b"\x89PNG"
-    assert "成绩.png" in pinned.err
+    assert (tmp_path / "成绩-2.png").read_bytes()[:4] == b"\x89PNG"
+    assert "标注语料（按来源组留出）的图已写入" in pinned.err
+    assert "成绩-2.png" in pinned.err
     for said in (
         "标注语料（按来源组留出）：216 条",
         "成套报告（训练未用）：3 条",

@@ -159,10 +159,21 @@ def test_an_earlier_year_goes_before_a_report_of_the_same_year(shelf: _Shelf) ->
     assert sorted(shelf.pairs()) == [(1, 0), (2, 0)]
 
 
-def test_of_two_departments_in_one_year_one_is_the_copy(shelf: _Shelf) -> None:
-    shelf.put(EDU, 2024, SCHOOLS, report="b")
-    shelf.put(HEALTH, 2024, SCHOOLS, report="a")
-    assert shelf.pairs() == [(0, 1)]
+@pytest.mark.parametrize("ids", [("a", "b"), ("b", "a")])
+def test_of_two_departments_in_one_year_nobody_can_tell_which_is_the_copy(shelf: _Shelf, ids: tuple[str, str]) -> None:
+    shelf.put(EDU, 2024, SCHOOLS, report=ids[0])
+    shelf.put(HEALTH, 2024, SCHOOLS, report=ids[1])
+    found = shelf.copies()
+    assert sorted(shelf.pairs()) == [(0, 1), (1, 0)]
+    assert [(pair.is_later, pair.is_own) for pair in found.pairs] == [(False, False)] * 2
+    assert [(share.others, share.share) for share in found.shares] == [(len(SCHOOLS), 1.0)] * 2
+
+
+@pytest.mark.parametrize(("year", "is_later"), [(2024, True), (None, False)])
+def test_only_years_tell_which_was_later(shelf: _Shelf, year: int | None, is_later: bool) -> None:
+    shelf.put(HEALTH, 2023, SCHOOLS)
+    copy = shelf.put(EDU, year, SCHOOLS)
+    assert {pair.is_later for pair in shelf.copies().pairs if pair.passage == copy} == {is_later}
 
 
 def test_reports_of_one_department_and_year_are_no_copies_of_each_other(shelf: _Shelf) -> None:
@@ -253,7 +264,7 @@ def test_a_sentence_of_figures_that_shares_most_of_them_is_no_near_copy(shelf: _
 def test_wording_of_five_departments_is_a_form(shelf: _Shelf) -> None:
     for number in "甲乙丙丁":
         shelf.put(f"云屏省{number}山县水务局", 2024, f"{number}山县水务局{SCHOOLS}")
-    assert len(shelf.pairs()) == 3
+    assert len(shelf.pairs()) == 4
     shelf.put("云屏省戊山县水务局", 2024, SCHOOLS.replace("往往", "经常"))
     assert shelf.pairs() == []
 

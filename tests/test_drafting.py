@@ -64,7 +64,10 @@ def test_the_same_wording_elsewhere_is_a_further_source() -> None:
     [
         ("由朔原省苍汀市应急管理局负责。", "由〔单位〕负责。"),
         ("按照《云屏省预算管理办法》，2025年3月底前追回12.6万元。", "按照〔文件〕，〔年度〕年〔日期〕前追回〔金额〕。"),
-        ("苍汀市和柘岚县按8%配套，委托青源工程咨询有限公司评审。", "〔地名〕和〔地名〕按〔比例〕配套，〔单位〕评审。"),
+        (
+            "苍汀市和柘岚县按8%配套，委托青源工程咨询有限公司评审。",
+            "〔地名〕和〔地名〕按〔比例〕配套，委托〔单位〕评审。",
+        ),
         ("健全内部控制制度，明确岗位职责。", "健全内部控制制度，明确岗位职责。"),
         ("县级财政和市直单位要加强绩效管理。", "县级财政和市直单位要加强绩效管理。"),
     ],
@@ -72,6 +75,36 @@ def test_the_same_wording_elsewhere_is_a_further_source() -> None:
 def test_what_belongs_to_one_report_becomes_a_slot(text: str, wanted: str) -> None:
     identity = Identity(department="苍汀市应急管理局", region=Region("朔原省", "苍汀市", "柘岚县"))
     assert with_slots(text, identity) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("我局将主动加强与市财政局的沟通衔接。", "我局将主动加强与〔单位〕的沟通衔接。"),
+        ("派两名年轻同志去县财政局跟班学习。", "派两名年轻同志去〔单位〕跟班学习。"),
+        ("每季度末由办公室会同青禾县审计局开展检查。", "每季度末由办公室会同〔单位〕开展检查。"),
+        ("按照市发展和改革委员会批复的内容实施。", "按照〔单位〕批复的内容实施。"),
+        ("经县住房和城乡建设局、区卫健委审核。", "经〔单位〕、〔单位〕审核。"),
+        ("由县政府办公室牵头，柳溪镇人民政府配合。", "由〔单位〕牵头，柳溪镇人民政府配合。"),
+        ("聘请第三方会计师事务所审计。", "聘请第三方会计师事务所审计。"),
+        ("选择信誉好的会计师事务所，委托有限公司维护。", "选择信誉好的会计师事务所，委托有限公司维护。"),
+        ("定期对市场监督管理局进行考核。", "定期对市场监督管理局进行考核。"),
+        (
+            "对全县机关开展清查，建立区域卫生健康委员会联动机制。",
+            "对全县机关开展清查，建立区域卫生健康委员会联动机制。",
+        ),
+        ("各乡镇要按月报送，相关县区教育局同步整改。", "各乡镇要按月报送，相关县区教育局同步整改。"),
+        ("会同柘岚县财政局、省、市财政局核对。", "会同柘岚县财政局、省、市财政局核对。"),
+        ("老旧小区改造由县财政局长签字，建议市里支持。", "老旧小区改造由县财政局长签字，建议市里支持。"),
+    ],
+)
+def test_only_a_name_becomes_a_slot_and_every_other_word_stays(text: str, wanted: str) -> None:
+    assert with_slots(text, Identity(department="青禾县教育局")) == wanted
+
+
+def test_the_places_in_a_departments_own_name_become_slots() -> None:
+    identity = Identity(department="青禾县柳溪镇人民政府")
+    assert with_slots("柳溪镇各村由柳溪镇人民政府督办。", identity) == "〔地名〕各村由〔单位〕督办。"
 
 
 def test_no_more_than_asked_for() -> None:

@@ -12,9 +12,10 @@ from openpyxl import load_workbook
 from nlp import taxonomy
 from nlp.copies import CopiedShare, Copies, Copy, Wording
 from nlp.errors import InvalidInputError
-from nlp.exports import write_csv, write_draft, write_recurrences, write_review, write_xlsx
+from nlp.exports import method_note, write_csv, write_draft, write_recurrences, write_review, write_xlsx
 from nlp.records import (
     Corrected,
+    Filters,
     Frequency,
     FrequencyRow,
     Identity,
@@ -103,6 +104,23 @@ def test_xlsx_keeps_numbers_as_numbers_and_text_as_text(tmp_path: Path) -> None:
     assert "扣除了标注模型的误差" in notes
 
 
+@pytest.mark.parametrize(
+    ("by", "filters", "said"),
+    [
+        (("topic",), Filters(), "占比的分母是筛选后的全部措施条目。"),
+        (("topic", "year"), Filters(), "占比的分母是年度相同的全部措施条目。"),
+        (("year",), Filters(topic=Topic.INDICATORS), "占比的分母是年度相同的全部措施条目。"),
+        (("year",), Filters(department="教育", years=(2023, 2023)), "筛选条件：部门含“教育”，2023 年度。"),
+    ],
+)
+def test_the_note_says_whose_passages_are_counted_and_what_shares_are_of(
+    by: tuple[str, ...], filters: Filters, said: str
+) -> None:
+    notes = "".join(method_note(Frequency(by, "passage", (), 0, Role.MEASURE, filters)))
+    assert said in notes
+    assert "被判为措施的条目计一条" in notes
+
+
 def _quoted(text: str) -> StoredPassage:
     identity = Identity("青禾县教育局自评报告", "青禾县教育局", Region(county="青禾县"), None, 2024)
     card = ReportCard("a" * 16, identity, Source("a.txt", "0" * 64, "txt"))
@@ -122,7 +140,7 @@ def test_what_came_back_and_what_was_copied_is_a_workbook(tmp_path: Path) -> Non
     assert [row[-2:] for row in again] == [["指标笼统。", "今后细化指标。"], [HOSTILE, None]]
     assert book["屡次出现"]["H3"].data_type == "s"
     assert book["不再出现"]["E2"].value == "指标笼统。"
-    assert [cell.value for cell in book["照抄段落"][2]][4:7] == [HOSTILE, 0.9, "几乎相同"]
+    assert [cell.value for cell in book["照抄段落"][2]][4:8] == [HOSTILE, 0.9, "几乎相同", "相同，先后不明"]
     assert book["照抄占比"]["G2"].value == 0.25
 
 

@@ -66,6 +66,7 @@ def test_shares_of_a_topic_are_of_its_year() -> None:
         (INDICATORS, 2023): (1, 1, 1.0),
         (EXECUTION, 2024): (1, 1, 0.5),
         (CONTROL, 2024): (1, 1, 0.5),
+        (INDICATORS, 2024): (0, 0, 0.0),
     }
 
 
@@ -124,9 +125,46 @@ def test_ranks_are_shared_and_years_compared_where_there_is_one_before() -> None
         (INDICATORS, 2023): (2, None),
         (EXECUTION, 2024): (2, -1),
         (CONTROL, 2024): (2, 0),
+        (INDICATORS, 2024): (6, -1),
     }
     by_year = {row.values: row.change for row in count_cells(CELLS, ("year",), "report", P).rows}
     assert by_year == {(2023,): None, (2024,): 0}  # one report with a problem in each
+
+
+def test_a_year_without_a_report_is_no_year_without_problems() -> None:
+    cells = [
+        _cell(1, "r1", EXECUTION, P, "教育局", 2022),
+        _cell(2, "r2", EXECUTION, P, "教育局", 2024),
+        _cell(3, "r3", CONTROL, P, "水利局", 2022),
+        _cell(4, "r4", None, B, "水利局", 2023),
+        _cell(5, "r5", CONTROL, P, "水利局", 2024),
+        _cell(6, "r6", CONTROL, P, "水利局", None),
+    ]
+    told = {
+        row.values: (row.count, row.change) for row in count_cells(cells, ("department", "year"), "passage", P).rows
+    }
+    assert told == {
+        ("教育局", 2022): (1, None),
+        ("教育局", 2024): (1, None),
+        ("水利局", 2022): (1, None),
+        ("水利局", 2023): (0, -1),
+        ("水利局", 2024): (1, 1),
+        ("水利局", None): (1, None),
+    }
+    by_topic = {row.values: row for row in count_cells(cells, ("topic", "year"), "report", P).rows}
+    assert (by_topic[EXECUTION, 2023].change, by_topic[EXECUTION, 2023].share, by_topic[EXECUTION, 2023].reports) == (
+        -1,
+        0,
+        0,
+    )
+    assert by_topic[CONTROL, 2024].change == 1
+
+
+def test_rows_stand_in_the_order_of_their_ranks() -> None:
+    cells = [_cell(1, "r1", EXECUTION, P, "教育局", 2023), _cell(2, "r2", EXECUTION, P, "水利局", 2023)]
+    cells += [_cell(row, "r3", CONTROL, P, "教育局", 2024) for row in (3, 4, 5)]
+    rows = count_cells(cells, ("topic",), "report", P).rows
+    assert [(row.values, row.rank) for row in rows] == [((EXECUTION,), 1), ((CONTROL,), 2)]
 
 
 # ---------------------------------------------------------------------------------------------------- without the tagger's errors

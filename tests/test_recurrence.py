@@ -9,6 +9,7 @@ import pytest
 from conftest import StandIn, write_report
 
 from nlp import Library
+from nlp.identity import Overrides
 from nlp.records import Filters, Role, Tags, Topic, TopicScore
 from nlp.recurrence import Account, clues, log_odds, trace
 
@@ -130,3 +131,38 @@ def test_only_a_departments_own_problems_come_back(tmp_path: Path, stand_in: Sta
         assert (nothing.chains, nothing.vanished, nothing.compared) == ((), (), 0)
         other = library.recur(filters=Filters(topic=Topic.RESULT_APPLICATION))
         assert other.chains == ()
+
+
+def _county(folder: Path, *reports: tuple[str, str, int, str]) -> Library:
+    """Reports of departments, each in a region of its own, unknown where it is empty."""
+    library = Library.open(folder / "library")
+    for number, (region, department, year, finding) in enumerate(reports):
+        path = write_report(folder / str(number), department, year, [finding])
+        province, city, county = region.split("/") if region else (None, None, None)
+        library.ingest(path, overrides=Overrides(province=province, city=city, county=county))
+    return library
+
+
+@pytest.mark.parametrize("known", [(0,), (1,), (0, 1)])
+def test_a_department_whose_region_is_not_told_every_year_is_one(
+    tmp_path: Path, stand_in: StandIn, known: tuple[int, ...]
+) -> None:
+    assert stand_in.dims
+    places = ["云川省/望川市/青禾县" if year in known else "" for year in (0, 1)]
+    reports = [(place, "藕汀街道办事处", 2022 + year, AGAIN) for year, place in enumerate(places)]
+    with _county(tmp_path, *reports) as library:
+        found = library.recur()
+        assert (found.returned, found.compared) == (1, 1)
+        (row,) = library.frequency(("region",)).rows
+        assert row.values == ("青禾县",)
+
+
+def test_departments_of_two_counties_of_one_name_are_two(tmp_path: Path, stand_in: StandIn) -> None:
+    assert stand_in.dims
+    one, other = "云川省/望川市/岚塘区", "澜东省/汐州市/岚塘区"
+    reports = [(one, "岚塘区教育局", 2022), (other, "岚塘区教育局", 2023), (one, "岚塘区水利局", 2022)]
+    reports += [("", "岚塘区教育局", 2024), ("", "岚塘区水利局", 2023)]  # of the first nobody knows which it is
+    with _county(tmp_path, *((*report, AGAIN) for report in reports)) as library:
+        assert [chain.problems[0].passage.department for chain in library.recur().chains] == ["岚塘区水利局"]
+        counts = {row.values[0]: row.count for row in library.frequency(("region",)).rows}
+        assert counts == {"云川省望川市岚塘区": 3, "澜东省汐州市岚塘区": 1, "岚塘区": 1}

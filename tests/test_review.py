@@ -14,7 +14,7 @@ from conftest import StandIn, report_text, write_report
 from openpyxl import Workbook, load_workbook
 
 from nlp import taxonomy
-from nlp.errors import InvalidInputError, LibraryError
+from nlp.errors import EncoderError, InvalidInputError, LibraryError
 from nlp.exports import write_review
 from nlp.learning import fit_tagger
 from nlp.library import Library
@@ -318,6 +318,17 @@ def test_a_wrong_answer_is_named_by_its_row(tmp_path: Path, row: dict[str, str],
         read_decisions(path)
 
 
+def test_a_wrong_row_behind_blank_ones_is_found_again_by_its_number_or_text(tmp_path: Path) -> None:
+    wrong = answer(角色="毛病", 正文="资产没有盘点：账实长期不符，差额没有查明。")
+    rows = [answer(角色="成效"), {}, {}, {**wrong, "编号": "0123456789abcdef-0007"}, wrong]
+    with pytest.raises(InvalidInputError, match="行数不计空行") as caught:
+        read_decisions(sheet(tmp_path / "a.xlsx", rows))
+    assert re.findall(r"第 \d+ 行（([^）]+)）", str(caught.value)) == [
+        "0123456789abcdef-0007",
+        "资产没有盘点：账实长期不",
+    ]
+
+
 def test_every_wrong_row_is_named(tmp_path: Path) -> None:
     rows = [row for row, _ in WRONG.values()]
     path = sheet(tmp_path / "填好.xlsx", [answer(角色="成效"), *rows, *rows, answer(角色="背景")])
@@ -555,6 +566,23 @@ def test_what_is_decided_is_not_asked_about_again(home: Path) -> None:
         only = library.review(filters=Filters(department="水利"), count=100)
         assert {item.report.identity.department for item in only} == {"青禾县水利局"}
         assert len(library.review(count=1)) == 1
+
+
+def test_a_decision_that_cannot_be_put_into_effect_is_not_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Library.open(home) as library:
+        with monkeypatch.context() as patch:
+            patch.setattr(SmallEncoder, "fingerprint", "another")
+            with pytest.raises(EncoderError, match="另一份"):
+                library.correct([DECIDED])
+        assert library.corrected_samples() == []
+
+
+def test_a_decision_is_certain_only_once_it_is_in_effect(home: Path) -> None:
+    with Library.open(home) as library:
+        library._store.put_corrections({key_of(DECIDED.text, DECIDED.path): DECIDED})
+        assert library._decided() == []
+        library.correct([DECIDED])
+        assert {found.passage.text for found in library._decided()} == {DECIDED.text}
 
 
 def test_a_sheet_goes_out_is_filled_in_and_comes_back(home: Path, tmp_path: Path) -> None:

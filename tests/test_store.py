@@ -387,12 +387,24 @@ def test_a_snapshot_sees_one_state_whatever_is_written_meanwhile(store: Store, f
 
 
 @pytest.mark.parametrize(
+    ("region", "found"),
+    [(Region("云屏省", None, "桐浦县"), True), (Region("澜东省", None, "桐浦县"), False), (Region("云屏省"), False)],
+)
+def test_a_region_is_found_by_all_its_places_though_one_is_not_known(store: Store, region: Region, found: bool) -> None:
+    report = report_of("a", "甲.txt")
+    put(store, replace(report, passages=tuple(replace(passage, region=region) for passage in report.passages)))
+    assert bool(store.cells(Filters(region="云屏省霁阳市桐浦县"))) is found
+
+
+@pytest.mark.parametrize(
     ("filters", "wanted"),
     [
         (Filters(department="农业"), [0, 1, 2]),
         (Filters(department="教育"), []),
         (Filters(region="霁阳"), [0, 1, 2]),
         (Filters(region="汐州"), []),
+        (Filters(region="云屏省霁阳市桐浦县"), [0, 1, 2]),
+        (Filters(region="霁阳市桐浦县"), [0, 1, 2]),
         (Filters(level=Level.COUNTY, kind=Kind.DEPARTMENT, years=(2023, 2024)), [0, 1, 2]),
         (Filters(years=(2022, 2023)), []),
         (Filters(role=Role.PROBLEM), [0, 1]),
