@@ -86,9 +86,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _AT_ONCE = 512  # passages whose texts are encoded together
-_BEHIND = (
-    20_000  # passages by which the index may lag behind a long ingest; in a large library a quarter of what it has
-)
+_BEHIND = 20_000  # passages by which the index may lag behind a long ingest; of a large library a quarter
 _STORE, _INDEX, _LOCK = "library.sqlite", "index", "library.lock"
 _LOCK_SECONDS = 1800
 _LONGEST_QUERY = 2000

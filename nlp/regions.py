@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import astuple, dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import combinations
 
 from nlp.records import Level, Region
 
@@ -191,3 +194,52 @@ def level_of(department: str, region: Region) -> Level | None:
     if nearest.province or re.search(r"厅$", rest):
         return Level.PROVINCE
     return None
+
+
+def names_of_regions(offices: Collection[tuple[str | None, Region]]) -> dict[tuple[str | None, ...], str | None]:
+    """Return what to call each department's region, by the department's name and the three parts.
+
+    A place goes by its own name; where others have that name, by all that is known of it. Of a department whose region is
+    not known it is that of the one department of this name whose region is.
+
+    >>> one, other = Region("云川省", "望川市", "岚塘区"), Region("澜东省", "汐州市", "岚塘区")
+    >>> offices = [("岚塘区水利局", one), ("岚塘区民政局", other), ("岚塘区水利局", Region()), ("水利局", Region(county="青禾县"))]
+    >>> list(names_of_regions(offices).values())
+    ['云川省望川市岚塘区', '澜东省汐州市岚塘区', '云川省望川市岚塘区', '青禾县']
+    """
+    alike: dict[str | None, set[Region]] = defaultdict(set)
+    own: dict[tuple[str | None, str | None], set[Region]] = defaultdict(set)
+    for department, region in offices:
+        alike[_narrowest(region)].add(region)
+        own[department, _narrowest(region)].add(region)
+    shared = {name for name, regions in alike.items() if not all(_agree(*pair) for pair in combinations(regions, 2))}
+    found: dict[tuple[str | None, ...], str | None] = {}
+    called: dict[str | None, set[str]] = defaultdict(set)
+    for department, region in offices:
+        name = _narrowest(region)
+        if name in shared:
+            whole = _completed(_completed(region, own[department, name]), alike[name])
+            name = "".join(filter(None, astuple(whole)))
+        found[department, *astuple(region)] = name
+        called[department] |= {name} if name else set()
+    for department, region in offices:
+        if department and region == Region() and len(called[department]) == 1:
+            (found[department, *astuple(region)],) = called[department]
+    return found
+
+
+def _completed(region: Region, others: Iterable[Region]) -> Region:
+    """Return a region with what others of its name tell of it, where they do not contradict each other."""
+    same = [other for other in others if _agree(region, other)]
+    if not all(_agree(*pair) for pair in combinations(same, 2)):
+        return region
+    return Region(*(next(filter(None, part), None) for part in zip(*map(astuple, same), strict=True)))
+
+
+def _agree(first: Region, second: Region) -> bool:
+    """Return whether two regions may be one, as far as they are known."""
+    return all(a is None or b is None or a == b for a, b in zip(astuple(first), astuple(second), strict=True))
+
+
+def _narrowest(region: Region) -> str | None:
+    return region.county or region.city or region.province
