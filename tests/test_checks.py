@@ -197,6 +197,25 @@ def test_scores_of_items_and_their_total_in_a_sheet() -> None:
     assert _kinds([SHEET, *rows, "合计\t\t\t\t90\t86.5"]) == ["sum"]
 
 
+def test_the_score_of_the_rate_may_stand_above_the_indicators() -> None:
+    block = [
+        "资金\t年初预算数\t全年预算数\t全年执行数\t分值\t执行率\t得分",
+        "年度资金总额\t500\t520\t480\t10\t92.31%\t9.23",
+    ]
+    merged = [*block, "其中：财政拨款\t500\t500\t460\t10\t92.00%\t9.23"]
+    rows = ["产出\t修缮教室\t20间\t20间\t50\t49.5", "效益\t受益学生\t900人\t900人\t40\t40"]
+    for above in (block, merged):
+        assert _kinds(above, "目标", [SHEET, *rows, "总分\t\t\t\t100\t98.73"]) == []
+        assert _kinds(above, "目标", [SHEET, *rows, "总分\t\t\t\t\t98.73"]) == []
+        (wrong,) = _check(above, "目标", [SHEET, *rows, "总分\t\t\t\t100\t98.23"])
+        assert (wrong.expected, wrong.found) == ("98.73", "98.23")
+        assert "“得分”一列9.23＋49.5＋40＝98.73" in wrong.message
+    assert _kinds([SHEET, *rows, "总分\t\t\t\t100\t98.73"]) == []  # the block was lost
+    assert _kinds([SHEET, rows[0]], [SHEET, rows[1], "总分\t\t\t\t90\t89.5"]) == []  # a page break within the table
+    first = [SHEET, *rows, "预算执行\t执行率\t100%\t92%\t10\t9.5", "总分\t\t\t\t100\t99"]
+    assert _kinds(first, [SHEET, *rows, "总分\t\t\t\t100\t98.73"]) == []  # the sheet before is another one's
+
+
 def test_full_marks_in_a_sentence() -> None:
     money = "全年预算500.00万元，全年支出310.00万元，执行率62.00%。"
     told = "自评得分{}分，其中预算执行{}分、产出45分、效益27分、满意度9分。"
