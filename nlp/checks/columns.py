@@ -121,7 +121,7 @@ def _add_rows_above(
     whole = number_at(total, points)
     missing = (whole.number if whole and whole.number else FULL_MARKS) - _sum_of(sums[points])
     above = _rows_worth(missing, page.grids[: page.grids.index(grid)])
-    for row, most, got in above:
+    for _, most, got in above:
         sums[points].insert(0, most)
         sums.get(score, []).insert(0, got)
     if not above and missing == MARKS_FOR_RATE and not any("执行率" in cell.text for row in rows for cell in row):

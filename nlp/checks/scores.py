@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from nlp.checks.labels import (
     SCORE_HEADS,
     TOTAL_ROW,
 )
-from nlp.checks.lists import Parts, added
+from nlp.checks.lists import Parts, added, leave_rate_out
 from nlp.checks.page import Page, Sentence
 from nlp.checks.rounding import slack_of
 from nlp.figures import SCORE, SHARE, Figure, print_like
@@ -73,10 +73,7 @@ def scores_of_sentences(page: Page) -> Iterator[Discrepancy]:
         near = [s for s in page.sentences[max(0, place - 2) : place + 3] if s.paragraph == sentence.paragraph]
         totals = total_scores(near)
         found = sum((figure.value for figure in parts.figures), Decimal(0))
-        agrees = (
-            not totals or found == FULL_MARKS or abs(totals[0].value - found) <= slack_of((*parts.figures, totals[0]))
-        )
-        if len(totals) == 1 and not agrees:
+        if len(totals) == 1 and found != FULL_MARKS and not _may_make(totals[0], parts, near):
             total = totals[0]
             if abs(total.value - found) <= total.value / 5:
                 spans = sorted((parts.span, (page.start_of(total), total.end)))
@@ -87,6 +84,22 @@ def scores_of_sentences(page: Page) -> Iterator[Discrepancy]:
                 message = f"预算执行率{rate.text}，预算执行却得满分{figure.text}"
                 spans = sorted(((page.start_of(figure), figure.end), (page.start_of(rate), rate.end)))
                 yield page.say(DiscrepancyKind.SCORE, message, f"<{figure.text}", figure.text, *spans)
+
+
+def _may_make(total: Figure, parts: Parts, near: Sequence[Sentence]) -> bool:
+    """Return whether the scores of criteria make a total, alone or with what else is scored near them."""
+    if leave_rate_out(parts, total):
+        return True
+    missing = total.value - sum(figure.value for figure in parts.figures)
+    known = {total.start, *(figure.start for figure in parts.figures)}
+    others = [
+        figure.value
+        for sentence in near
+        for figure in sentence.figures
+        if figure.unit == SCORE and figure.start not in known
+    ]
+    slack = slack_of((*parts.figures, total))
+    return any(abs(missing - other) <= slack for other in (Decimal(0), sum(others), *others))
 
 
 def _places_of_criteria(sentence: Sentence) -> Iterator[int]:

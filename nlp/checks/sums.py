@@ -8,7 +8,16 @@ from decimal import Decimal
 from itertools import accumulate
 
 from nlp.checks.labels import FULL_MARKS
-from nlp.checks.lists import FEWEST_PARTS, SHARES, TOTALS_BEFORE, Parts, parts_before, parts_from, wrong_sum
+from nlp.checks.lists import (
+    FEWEST_PARTS,
+    SHARES,
+    TOTALS_BEFORE,
+    Parts,
+    leave_rate_out,
+    parts_before,
+    parts_from,
+    wrong_sum,
+)
 from nlp.checks.page import Page, Sentence
 from nlp.checks.rounding import NEARLY, SMALL_COUNT, is_rounded, is_slip_of_one, slack_of
 from nlp.figures import MONEY, SCORE, SHARE, Figure, print_like
@@ -170,8 +179,8 @@ def totals_behind(page: Page) -> Iterator[Discrepancy]:
                 abs(found - total.value) <= slack_of((*tail, total)) for found, tail in zip(sums, tails, strict=True)
             ):
                 continue
-            if total.unit == SCORE and sums[0] == FULL_MARKS:
-                continue  # what could be reached, not what was
+            if total.unit == SCORE and (sums[0] == FULL_MARKS or leave_rate_out(parts, total)):
+                continue  # what could be reached, not what was; or one score is told elsewhere
             nearest = min(range(len(sums)), key=lambda i: abs(sums[i] - total.value))
             kept = Parts(sentence, parts.places[nearest:])
             if _surely_differ(total, kept.figures, exhaustive=True):
