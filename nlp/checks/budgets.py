@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from nlp.checks.labels import SPENT_NAME, names_budget
-from nlp.checks.page import Page
+from nlp.checks.lists import TOTALS_BEFORE
+from nlp.checks.page import Page, Sentence
 from nlp.checks.rounding import is_slip, slack_of
 from nlp.figures import MONEY, print_like
 from nlp.records import Discrepancy, DiscrepancyKind
@@ -17,14 +18,22 @@ _FULL = re.compile(
 )
 _RAISED = re.compile(r"追加|调增|增加|新增|调整增加|净增")
 _LOWERED = re.compile(r"调减|核减|压减|减少|收回|调整减少")
+_AGAINST = re.compile(r"[比较](?:上|去|前|往)年|同比")
+_CARRIED = re.compile(r"(?:上年|年初|历年|以前年度)(?:末)?(?:结转|结余)")
 _ADJUSTED = re.compile(r"调整(?:数|额|资金)?(?:为)?$")
 _LEFT = re.compile(r"^(?:年末|资金|形成)?(?:结余结转|结转结余|结余|剩余|结余资金|剩余资金|结转)(?:金额|资金)?(?:为)?$")
 
 
 def budgets_and_changes(page: Page) -> Iterator[Discrepancy]:
     """Yield 全年预算 that is not 年初预算 with what was added, and 结余 that is not what 支出 leaves of 预算."""
+    before: Sentence | None = None
     for sentence in page.sentences:
+        near = before if before and before.paragraph == sentence.paragraph else None
+        before = sentence
+        if _CARRIED.search((near.text if near else "") + sentence.text):
+            continue
         money = [place for place, figure in enumerate(sentence.figures) if figure.unit == MONEY]
+        known = near.figures[-TOTALS_BEFORE:] if near else ()
         for run in (money[i : i + 3] for i in range(len(money) - 2)):
             figures = [sentence.figures[place] for place in run]
             first, change, last = figures
@@ -33,8 +42,12 @@ def budgets_and_changes(page: Page) -> Iterator[Discrepancy]:
                 continue
             wanted = first.value + sign * change.value
             slack = slack_of(figures)
-            if abs(wanted - last.value) <= slack:
+            if wanted < 0 or abs(wanted - last.value) <= slack:
                 continue
+            beside = sentence.figures[max(0, run[0] - TOTALS_BEFORE) : run[-1] + TOTALS_BEFORE]
+            others = [figure for figure in (*known, *beside) if figure.unit == MONEY and figure not in figures]
+            if any(abs(abs(wanted - last.value) - other.value) <= slack for other in others):
+                continue  # what was carried over, given back or is told apart from the rest
             if both_ways and abs(first.value - change.value - last.value) <= slack:
                 continue
             told_and_meant = (
@@ -58,6 +71,8 @@ def _sign_of_change(clauses: Sequence[str]) -> tuple[int, bool]:
     0 where the words before the amounts do not say that the first two make the third.
     """
     first, change, last = clauses
+    if _AGAINST.search(change):
+        return 0, False
     if _INITIAL.search(first) and _FULL.search(last):
         adjusted = _ADJUSTED.search(change) is not None
         if _LOWERED.search(change):

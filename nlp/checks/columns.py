@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from nlp.checks.grids import Cell, Grid, number_at, print_in, row_name, row_span
-from nlp.checks.labels import TOTAL_ROW
+from nlp.checks.labels import FULL_MARKS, MARKS_FOR_RATE, POINTS_HEADS, SCORE_HEADS, TOTAL_ROW
 from nlp.checks.lists import FEWEST_PARTS
 from nlp.checks.page import Page
 from nlp.checks.rounding import NEARLY, SMALL_COUNT, is_slip_of_one
@@ -77,6 +77,7 @@ def _judge_row(
         cells = [cell for row in rows if (cell := number_at(row, column))]
         if len(cells) > 1:
             sums[column] = cells
+    above = _add_rows_above(page, grid, total, rows, sums)
     for column, cells in sums.items():
         cell = number_at(total, column)
         if (
@@ -102,8 +103,49 @@ def _judge_row(
         exact = print_in(found, cell)
         terms = "＋".join(c.text.strip() for c in sums[column])
         message = f"“{grid.heads[column]}”一列{terms}＝{exact}，{row_name(total)}写{cell.text.strip()}"
-        spans = (row_span(total), *(row_span(row) for row in rows))
+        spans = (row_span(total), *(row_span(row) for row in (*above, *rows)))
         yield page.say(DiscrepancyKind.SUM, message, exact, cell.text.strip(), *spans)
+
+
+def _add_rows_above(
+    page: Page, grid: Grid, total: tuple[Cell, ...], rows: Sequence[tuple[Cell, ...]], sums: dict[int, list[Cell]]
+) -> list[tuple[Cell, ...]]:
+    """Return the rows under heads of their own that a score sheet adds up too, and put their cells before its sums.
+
+    The official form scores the rate of execution beside the amounts, above the indicators. Where that row is lost, what is
+    left cannot be judged: the columns go out of the sums.
+    """
+    points, score = grid.column(*POINTS_HEADS), grid.column(*SCORE_HEADS)
+    if points is None or score is None or points not in sums or not TOTAL_ROW.fullmatch(row_name(total)):
+        return []
+    whole = number_at(total, points)
+    missing = (whole.number if whole and whole.number else FULL_MARKS) - _sum_of(sums[points])
+    above = _rows_worth(missing, page.grids[: page.grids.index(grid)])
+    for _, most, got in above:
+        sums[points].insert(0, most)
+        sums.get(score, []).insert(0, got)
+    if not above and missing == MARKS_FOR_RATE and not any("执行率" in cell.text for row in rows for cell in row):
+        del sums[points]
+        sums.pop(score, None)
+    return [row for row, _, _ in above]
+
+
+def _rows_worth(missing: Decimal, grids: Sequence[Grid]) -> list[tuple[tuple[Cell, ...], Cell, Cell]]:
+    """Return the last rows of a sheet's grids, the last first, with the points that are missing and their scores."""
+    found: list[tuple[tuple[Cell, ...], Cell, Cell]] = []
+    for grid in reversed(grids):
+        points, score = grid.column(*POINTS_HEADS), grid.column(*SCORE_HEADS)
+        for row in reversed(grid.rows) if points is not None and score is not None else ():
+            most, got = number_at(row, points), number_at(row, score)
+            if TOTAL_ROW.fullmatch(row_name(row)) and (most is None or most.number != missing):
+                return []  # another sheet
+            if most is None or got is None or not most.number:
+                continue
+            found.append((row, most, got))
+            missing -= most.number
+            if missing <= 0:
+                return [] if missing else found
+    return []
 
 
 def _runs(cells: Sequence[Cell]) -> Iterator[Sequence[Cell]]:

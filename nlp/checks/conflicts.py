@@ -6,10 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from nlp.checks.grids import row_span
 from nlp.checks.labels import ACTUAL_HEADS
-from nlp.checks.page import Page
+from nlp.checks.page import Page, Sentence
 from nlp.checks.rounding import is_slip
 from nlp.checks.scores import own_scores
 from nlp.figures import Figure, find_figures
@@ -35,15 +36,34 @@ _TABLE_TAIL = re.compile(r"(?:面积|数量|人数|个数|人次|里程|规模|�
 _OLDER = re.compile(
     r"上年|去年|前年|往年|年初|原|过去|同期|基期|以前|到.{0,2}年底前|力争|预计|将|拟|每|平均|至少|不到|由|从|比|较|其中|约"
 )
+_WHOLE = re.compile(r"全[年省市县区镇乡街院校局厅系]|累计")
+_OF_PART_OF_YEAR = re.compile(r"[上下]半年|季度|[一二三四]期|[春秋]季|首批|第[一二三四]批")
+_OF_PART = re.compile(rf"{_OF_PART_OF_YEAR.pattern}|(?:项目|工程)(?![共\d\s])")  # 实施项目32个 tells how many there are
+_ITEM = re.compile(
+    r"(?P<mark>[（(][一二三四五六七八九十\d]{1,3}[）)]|[一二三四五六七八九十]是|\d{1,2}[.．、])"
+    r"|(?P<ordinal>首先|其次|再次|最后|第[一二三四五])|(?P<label>[^，。；：:\t\n]{1,12}[：:])"
+)
 _YEAR = re.compile(r"(?<!\d)(20\d\d)\s?年")
 _SHORTEST_NAME = 4
+
+
+class _Item(NamedTuple):
+    """What a line is about: the headings above it, the nearest first, and what it begins with: 一是, （二）, 甲村：."""
+
+    headings: tuple[str, ...] = ()
+    sort: str | None = None
+    lead: str = ""
+
+
+_NO_ITEM = _Item()
 
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
     """What a report says of something: its name without words around it, and the figure.
 
-    ``place`` is the paragraph that it stands in; negative in tables, where each row is a place of its own.
+    ``place`` is the paragraph that it stands in; negative in tables, where each row is a place of its own. ``of_whole`` says
+    whether its sentence tells of the whole year or area, ``item`` which of several things it is told of.
     """
 
     name: str
@@ -51,6 +71,8 @@ class _Fact:
     start: int
     end: int
     place: int
+    of_whole: bool = False
+    item: _Item = _NO_ITEM
 
 
 def facts_told_twice(page: Page) -> Iterator[Discrepancy]:
@@ -68,7 +90,7 @@ def _differing(page: Page, facts: Sequence[_Fact]) -> Iterator[Discrepancy]:
     """Yield the pairs among some facts that are one fact with two values; three values are more than a slip."""
     for number, one in enumerate(facts):
         for other in facts[number + 1 :]:
-            if one.place == other.place or not _are_same(one, other):
+            if one.place == other.place or not _are_same(one, other) or _may_be_two(one, other):
                 continue
             a, b = one.figure, other.figure
             if abs(a.value - b.value) <= max(a.step, b.step) / 2 or not _is_told_twice(one, other):
@@ -89,6 +111,17 @@ def _are_same(one: _Fact, other: _Fact) -> bool:
     return long.endswith(short) and len(short) >= _SHORTEST_NAME - (min(one.place, other.place) < 0)
 
 
+def _may_be_two(one: _Fact, other: _Fact) -> bool:
+    """Return whether two facts may be of two things: neither is told of the whole, or they are told of two items of a list."""
+    a, b = one.item, other.item
+    if not (one.of_whole or other.of_whole):
+        return True
+    if a.headings[1:] != b.headings[1:]:
+        return False
+    under_two_heads = len(a.headings) > 1 and a.headings[0] != b.headings[0]
+    return under_two_heads or (a.sort is not None and a.sort == b.sort and a.lead != b.lead)
+
+
 def _is_told_twice(one: _Fact, other: _Fact) -> bool:
     """Return whether two values of one name are one value and a slip of it, and not two things of that name."""
     a, b = one.figure, other.figure
@@ -102,25 +135,38 @@ def _is_told_twice(one: _Fact, other: _Fact) -> bool:
 def _facts_of_sentences(page: Page) -> Iterator[_Fact]:
     """Yield what the prose says of the report's own year, where it is no aim and no plan."""
     year = page.report.identity.year
+    item, paragraph = _NO_ITEM, -1
     for sentence in page.sentences:
+        if sentence.paragraph != paragraph:
+            item, paragraph = _item_of(sentence), sentence.paragraph
         if _NOT_FACTS.search(sentence.heading):
             continue
+        of_whole = of_part = False
         told: int | None = None  # the year that was named last
-        left = sentence.start
+        left = seen = sentence.start
         for place, figure in enumerate(sentence.figures):
-            years = _YEAR.findall(sentence.between(left, figure.start))
-            told, left = int(years[-1]) if years else told, figure.end
+            gap, clause = sentence.between(left, figure.start), sentence.clause(place)
+            begin = figure.start - len(clause)
+            of_whole = of_whole or _WHOLE.search(gap) is not None
+            of_part = of_part or _OF_PART.search(sentence.between(seen, begin)) is not None
+            years = _YEAR.findall(gap)
+            told, left, seen = int(years[-1]) if years else told, figure.end, begin
             if not figure.is_exact or figure.change:
                 continue
-            clause = sentence.clause(place)
             of_other_year = told is not None and year is not None and told != year
-            if of_other_year or _OLDER.search(clause):
+            if of_other_year or of_part or _OLDER.search(clause) or _OF_PART_OF_YEAR.search(clause):
                 continue
             if re.match(r"的?(?:目标|要求|任务|标准)", sentence.between(figure.end, figure.end + 4)):
                 continue
             name = _fact_name(clause)
             if len(name) >= _SHORTEST_NAME - 1 and not _GENERIC.search(name):
-                yield _Fact(name, figure, sentence.clause_start(place), figure.end, sentence.paragraph)
+                yield _Fact(name, figure, begin, figure.end, sentence.paragraph, of_whole, item)
+
+
+def _item_of(sentence: Sentence) -> _Item:
+    """Return what the line is about that begins with a sentence."""
+    match = _ITEM.match(sentence.text)
+    return _Item(tuple(sentence.heading.split()), match.lastgroup if match else None, match.group() if match else "")
 
 
 def _fact_name(clause: str) -> str:

@@ -29,8 +29,17 @@ _EVALUATED = re.compile(r"自评|评价|评审|复核|核查")
 _DONE = re.compile(r"(?!前|底前|以前|之前)[^。；]{0,8}(?:完成|结束|形成|提交|审议|审定|召开|汇总|复核|定稿|评审)")
 _NOT_YET = re.compile(r"前公开|公开|拟|计划|将于|下一步|整改|应于|要求|预计|上报|网站")
 _OPENING = 200  # characters in which a report says of which year it is
+_LOOKS_BACK = re.compile(r"自评|评价|决算|总结|整改")
+_WITHIN_YEAR = re.compile(
+    r"[上下]半年|季度|1\s?[-—–~～至]\s?[3-9]\s?月|运行监控|绩效监控|中期|绩效目标(?:申报|批复|公开|表)|预算(?:编制|公开)"
+)
 _BEGUN = re.compile(r"开工|动工|进场施工|开始施工|启动建设")
 _ACCEPTED = re.compile(r"验收|竣工|完工|交付使用|投入使用")
+# What stands between 开工 and the date of 验收 of the same work, and behind that date.
+_THEN = re.compile(
+    rf"[^，；]{{0,12}}[，、](?:但|却|并|又|已|即|其后|随后)*[于在]?(?P<dated>(?:{_ACCEPTED.pattern})(?:时间|日期)?[为于是：:]?)?"
+)
+_DONE_THEN = re.compile(rf"(?:就|便|即|已|正式|顺利|全部|全面|整体|组织|完成|通过)*(?:{_ACCEPTED.pattern})(?!的)")
 _CLAUSE_END = r"[，。；、\d]"
 
 
@@ -92,8 +101,11 @@ def _before_end_of_year(page: Page, signed: _Day) -> Iterator[Discrepancy]:
     """Yield a signature before the year is over that the title or the opening names."""
     year = page.report.identity.year
     opening = page.report.text[:_OPENING]
-    told = re.search(rf"{year}\s?年(?!\s?\d{{1,2}}\s?月)", f"{page.report.identity.title}\n{opening}")
+    named = f"{page.report.identity.title}\n{opening}"
+    told = re.search(rf"{year}\s?年(?!\s?\d{{1,2}}\s?月)", named)
     if year is None or told is None or "\n" not in opening:
+        return
+    if _WITHIN_YEAR.search(named) or not _LOOKS_BACK.search(named):
         return
     if signed.last.year < year or (signed.last.year == year and signed.last.month < _EARLIEST_SIGNED):
         message = f"报告写的是{year}年度，落款却是{signed.text}"
@@ -163,10 +175,17 @@ def orders_of_dates(page: Page) -> Iterator[Discrepancy]:
                 yield page.say(DiscrepancyKind.DATE, message, f"{left.text}之后", right.text, (left.start, right.end))
         begun = [day for day in days if _is_day_of(_BEGUN, page, day)]
         ended = [day for day in days if _is_day_of(_ACCEPTED, page, day) and day not in begun]
-        if len(begun) == 1 and len(ended) == 1 and ended[0].last < begun[0].first:
+        if len(begun) == len(ended) == 1 and _are_of_one_work(page, *begun, *ended) and ended[0].last < begun[0].first:
             message = f"{ended[0].text}验收（完工）早于{begun[0].text}开工"
-            span = min(begun[0].start, ended[0].start), max(begun[0].end, ended[0].end)
+            span = begun[0].start, ended[0].end
             yield page.say(DiscrepancyKind.DATE, message, f"{begun[0].text}之后", ended[0].text, span)
+
+
+def _are_of_one_work(page: Page, begun: _Day, ended: _Day) -> bool:
+    """Return whether the end of a work is told right behind its beginning, with no other work named between or after."""
+    text = page.report.text
+    then = _THEN.fullmatch(text, begun.end, max(begun.end, ended.start))
+    return then is not None and (then["dated"] is not None or _DONE_THEN.match(text, ended.end) is not None)
 
 
 def _is_day_of(event: re.Pattern[str], page: Page, day: _Day) -> bool:

@@ -6,8 +6,11 @@ import re
 from decimal import Decimal
 
 FULL_MARKS = Decimal(100)
+MARKS_FOR_RATE = Decimal(10)  # 财预〔2020〕10号: the rate of execution gives ten points of a hundred
 # Names of rows and heads of columns; of several heads the one that is meant for sure stands first.
 TOTAL_ROW = re.compile(r"(?:合计|总计|共计|总分|总得分|总分合计|合\s计|总\s计)(?:[（(].*[）)])?")
+POINTS_HEADS = ("分值", "满分", "标准分", "权重分", "分数")
+SCORE_HEADS = ("得分", "自评得分", "自评分", "评分", "评价得分")
 RATE_HEAD = re.compile(r"(?:执行|支付|支出|拨付|到位|使用)(?:率|进度|比例)")
 ACTUAL_HEADS = ("实际完成值", "全年实际完成值", "完成值", "实际值", "实际完成", "完成情况", "全年完成值", "执行率")
 # Names of amounts in a clause.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from nlp.checks.grids import Span
+from nlp.checks.labels import MARKS_FOR_RATE
 from nlp.checks.page import Page, Sentence
 from nlp.figures import SHARE, SHARE_POINT, Figure, print_like
 from nlp.records import Discrepancy, DiscrepancyKind
@@ -17,11 +18,12 @@ FEWEST_PARTS = 2
 _LONGEST_LIST = 60
 _FURTHEST_PART = 4 * _LONGEST_LIST  # figures between the first and the last part
 _LONGEST_ITEM = 60  # characters between two parts of a list
-TOTALS_BEFORE = 12  # figures before a list or a rate that it may be about
+TOTALS_BEFORE = 12  # figures before a list, a rate or a balance that it may be about
 _IN_BRACKETS = r"[（(][^）)]*[）)]"
 _SEPARATED = re.compile(r"\s*(?:[、，,；;]|和|及|以及|与)")
+_SCORES_RATE = re.compile(r"执行|投入|过程|决策|管理")  # criteria that the rate of execution belongs to
 _NO_ITEM = re.compile(
-    r"合计|总计|共计|总分|总得分|小计|比上年|较上年|比去年|较去年|同比|结余|结转|缺口|剩余|执行率|支付率|到位|完成|实际|决算|调整|追加|增加|减少|超"
+    r"合计|总计|共计|总分|总得分|满分|分值|权重|小计|比上年|较上年|比去年|较去年|同比|结余|结转|缺口|剩余|执行率|支付率|到位|完成|实际|决算|调整|追加|增加|减少|超"
     r"|平均|每|占用|预算|上年|去年|不含|其余"
 )
 
@@ -117,6 +119,13 @@ def parts_before(sentence: Sentence, last: int) -> Parts:
         places.append(place)
         right = place
     return Parts(sentence, tuple(reversed(places)))
+
+
+def leave_rate_out(parts: Parts, total: Figure) -> bool:
+    """Return whether scores of 产出 and others miss their total by what the rate of execution, told elsewhere, may earn."""
+    missing = total.value - sum(figure.value for figure in parts.figures)
+    names = "".join(parts.names)
+    return 0 < missing <= MARKS_FOR_RATE and "产出" in names and not _SCORES_RATE.search(names)
 
 
 def added(names: Sequence[str], figures: Sequence[Figure], total: Decimal) -> str:

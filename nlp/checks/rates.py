@@ -21,6 +21,8 @@ _RATE_NAME = re.compile(
     r"|完成(?:了)?(?:年初|全年|年度|调整)?预算的$"
 )
 _COUNT_RATE_NAME = re.compile(r"(?:完成|回收|办结|处置|合格|有效|整改|达标|入住|覆盖)率(?:仅|只有?|仅为|为|达到?|是)*$")
+# What says that a rate is that of the whole; other words before its name must be those of the amounts, too.
+_OF_WHOLE = re.compile(r"(?:该|本|全年|当年|本年|年度|部门|整体|总体?|综合|实际|预算|资金|经费|的|则|其)*")
 _OTHER_TIME = re.compile(
     r"上年|去年|前年|往年|上半年|一季度|前三季度|截至\d{1,2}月|\d{1,2}月底|\d{1,2}月末|目标|比上|较上|同期"
 )
@@ -74,10 +76,20 @@ def _amounts_of_rate(sentence: Sentence, place: int) -> tuple[Figure, Figure] | 
         return None
     if _OTHER_TIME.search(clause) or _OTHER_TIME.search(sentence.between(first.end, rate.start)):
         return None
+    named = (_RATE_NAME if first.unit == MONEY else _COUNT_RATE_NAME).search(clause)
+    if named is None or _is_of_part(sentence, place, clause[: named.start()]):
+        return None
     if first.unit == MONEY:
-        return _budget_and_spent(sentence, place) if _RATE_NAME.search(clause) else None
-    counted = first.unit not in {SHARE, SCORE} and first.value >= second.value and _COUNT_RATE_NAME.search(clause)
-    return (first, second) if counted else None
+        return _budget_and_spent(sentence, place)
+    return (first, second) if first.unit not in {SHARE, SCORE} and first.value >= second.value else None
+
+
+def _is_of_part(sentence: Sentence, place: int, words: str) -> bool:
+    """Return whether the words before a rate's name are neither of the whole nor those before its two amounts."""
+    earlier = sentence.figures[place - 3 : place - 2]
+    left = earlier[0].end if earlier else sentence.start
+    named = sentence.between(left, sentence.figures[place - 1].start)
+    return not _OF_WHOLE.fullmatch(words) and words not in named
 
 
 def _budget_and_spent(sentence: Sentence, place: int) -> tuple[Figure, Figure] | None:
@@ -112,12 +124,9 @@ def rates_of_tables(page: Page) -> Iterator[Discrepancy]:
     """Yield rates that are not those of their row, where most rows of the table bear out that these are the columns."""
     for grid in page.grids:
         rate_column = next((i for i, head in enumerate(grid.heads) if RATE_HEAD.search(head)), None)
-        budgets = [i for i, head in enumerate(grid.heads) if "预算" in head or head in _BUDGET_HEADS]
-        spents = [
-            i
-            for i, head in enumerate(grid.heads)
-            if i not in {*budgets, rate_column} and any(name in head for name in _SPENT_HEADS)
-        ]
+        amounts = {i: head for i, head in enumerate(grid.heads) if not RATE_HEAD.search(head)}
+        budgets = [i for i, head in amounts.items() if "预算" in head or head in _BUDGET_HEADS]
+        spents = [i for i, head in amounts.items() if i not in budgets and any(name in head for name in _SPENT_HEADS)]
         if rate_column is None or not budgets or not spents:
             continue
         wrong: list[tuple[tuple[Cell, ...], Cell, Cell, Cell]] = []

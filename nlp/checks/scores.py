@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
 from nlp.checks.grids import number_at, row_name, row_span
-from nlp.checks.labels import ACTUAL_HEADS, FULL_MARKS, RATE_HEAD, TOTAL_ROW
-from nlp.checks.lists import Parts, added
+from nlp.checks.labels import (
+    ACTUAL_HEADS,
+    FULL_MARKS,
+    MARKS_FOR_RATE,
+    POINTS_HEADS,
+    RATE_HEAD,
+    SCORE_HEADS,
+    TOTAL_ROW,
+)
+from nlp.checks.lists import Parts, added, leave_rate_out
 from nlp.checks.page import Page, Sentence
 from nlp.checks.rounding import slack_of
 from nlp.figures import SCORE, SHARE, Figure, print_like
@@ -17,12 +25,9 @@ from nlp.records import Discrepancy, DiscrepancyKind
 
 # Payment below this share earns no full marks under any rule that we know of (the usual ones begin at 85 to 95 %).
 _LOW_RATE = Decimal(80)
-_MARKS_FOR_RATE = Decimal(10)  # 财预〔2020〕10号: the rate of execution gives ten points of a hundred
 _LEAST_TOTAL_SCORE, _MOST_TOTAL_SCORE = Decimal(30), Decimal(150)
 _SCORED = ("产出", "效益")
 _LONGEST_CRITERION = 9
-_POINTS_HEADS = ("分值", "满分", "标准分", "权重分", "分数")
-_SCORE_HEADS = ("得分", "自评得分", "自评分", "评分", "评价得分")
 _PAYS = re.compile(r"执行率|支付率|支出率|预算执行|资金支付|支付进度|执行进度|拨付率")
 _TOTAL_SCORE = re.compile(
     r"(?:总分|总得分|得分合计|综合得分|自评得分|自评总分|评价得分|综合评分|合计|总体得分|评定得分|得分|自评分|自评|一共|得)(?:合计)?(?:为|是|共|：|达|达到)?$"
@@ -33,7 +38,7 @@ NOT_OWN = re.compile(r"平均|各单位|每个|上年|去年|前年|往年|低�
 def scores_of_tables(page: Page) -> Iterator[Discrepancy]:
     """Yield rows with a score above its maximum or with full marks beside a low rate of payment."""
     for grid in page.grids:
-        points, score = grid.column(*_POINTS_HEADS), grid.column(*_SCORE_HEADS)
+        points, score = grid.column(*POINTS_HEADS), grid.column(*SCORE_HEADS)
         if points is None or score is None or points == score:
             continue
         actual = grid.column(*ACTUAL_HEADS)
@@ -68,20 +73,33 @@ def scores_of_sentences(page: Page) -> Iterator[Discrepancy]:
         near = [s for s in page.sentences[max(0, place - 2) : place + 3] if s.paragraph == sentence.paragraph]
         totals = total_scores(near)
         found = sum((figure.value for figure in parts.figures), Decimal(0))
-        agrees = (
-            not totals or found == FULL_MARKS or abs(totals[0].value - found) <= slack_of((*parts.figures, totals[0]))
-        )
-        if len(totals) == 1 and not agrees:
+        if len(totals) == 1 and found != FULL_MARKS and not _may_make(totals[0], parts, near):
             total = totals[0]
             if abs(total.value - found) <= total.value / 5:
                 spans = sorted((parts.span, (page.start_of(total), total.end)))
                 message = f"{added(names, parts.figures, found)}，报告写总分{total.text}"
                 yield page.say(DiscrepancyKind.SUM, message, print_like(found, total), total.text, *spans)
         for name, figure in zip(names, parts.figures, strict=True):
-            if rate and name.endswith("预算执行") and figure.value == _MARKS_FOR_RATE and rate.value < _LOW_RATE:
+            if rate and name.endswith("预算执行") and figure.value == MARKS_FOR_RATE and rate.value < _LOW_RATE:
                 message = f"预算执行率{rate.text}，预算执行却得满分{figure.text}"
                 spans = sorted(((page.start_of(figure), figure.end), (page.start_of(rate), rate.end)))
                 yield page.say(DiscrepancyKind.SCORE, message, f"<{figure.text}", figure.text, *spans)
+
+
+def _may_make(total: Figure, parts: Parts, near: Sequence[Sentence]) -> bool:
+    """Return whether the scores of criteria make a total, alone or with what else is scored near them."""
+    if leave_rate_out(parts, total):
+        return True
+    missing = total.value - sum(figure.value for figure in parts.figures)
+    known = {total.start, *(figure.start for figure in parts.figures)}
+    others = [
+        figure.value
+        for sentence in near
+        for figure in sentence.figures
+        if figure.unit == SCORE and figure.start not in known
+    ]
+    slack = slack_of((*parts.figures, total))
+    return any(abs(missing - other) <= slack for other in (Decimal(0), sum(others), *others))
 
 
 def _places_of_criteria(sentence: Sentence) -> Iterator[int]:
@@ -166,8 +184,8 @@ def own_scores(page: Page) -> list[Figure]:
     """Return the scores that the report gives itself, in sentences and in the row 合计 of a score sheet."""
     told = total_scores(page.sentences)
     for grid in page.grids:
-        column = grid.column(*_SCORE_HEADS)
-        if column is None or grid.column(*_POINTS_HEADS) is None:
+        column = grid.column(*SCORE_HEADS)
+        if column is None or grid.column(*POINTS_HEADS) is None:
             continue
         for row in grid.rows:
             cell = number_at(row, column)

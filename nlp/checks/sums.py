@@ -8,15 +8,28 @@ from decimal import Decimal
 from itertools import accumulate
 
 from nlp.checks.labels import FULL_MARKS
-from nlp.checks.lists import FEWEST_PARTS, SHARES, TOTALS_BEFORE, Parts, parts_before, parts_from, wrong_sum
+from nlp.checks.lists import (
+    FEWEST_PARTS,
+    SHARES,
+    TOTALS_BEFORE,
+    Parts,
+    leave_rate_out,
+    parts_before,
+    parts_from,
+    wrong_sum,
+)
 from nlp.checks.page import Page, Sentence
-from nlp.checks.rounding import NEARLY, SMALL_COUNT, is_rounded, is_slip_of_one, slack_of
+from nlp.checks.rounding import is_rounded, is_slip_of_one, slack_of
 from nlp.figures import MONEY, SCORE, SHARE, Figure, print_like
 from nlp.records import Discrepancy, DiscrepancyKind
 
-# A list that leaves out the rest ("其中") is held against its total only where a slip of the pen would explain it: the
-# parts come to within these shares of the total. Chosen on every other one of our own reports.
+# Amounts behind 其中 that need not be the whole are held against it only where they come to within these shares of it.
+# Chosen on every other one of our own reports.
 _LEAST_COVERED, _MOST_COVERED = Decimal("0.95"), Decimal("1.12")
+# What is missing was left out rather than mistaken where fewer parts are told, or where it is told as finely as they are.
+_FEWEST_OF_MOST = 3
+# Money of these names is counted among that of the other names as well.
+_CROSSING = re.compile(r"涉|整合|统筹|直达|衔接|三公|采购|债券|新增")
 # Further off than this, it is our reading of the list that is wrong.
 _WILDLY_LESS, _WILDLY_MORE = Decimal("0.5"), Decimal(2)
 # 基本支出 and 项目支出 further off than this from the amount before them belong to another one.
@@ -30,6 +43,8 @@ _LEAVES_OUT = re.compile(rf"主要|如|{_AND_SO_ON}|重点|例如|之一|部分�
 _IS_TOTAL = re.compile(
     r"(?:合计|总计|共计|总共|一共|合计为|共|总分|总得分)(?:得分?|为|是|支出|资金|金额|人数|得分)?[:：为]?$"
 )
+# 占比, 占总额的, 占全年支出的: what is named must name the total.
+_SHARE_OF = re.compile(r"[，（(]?占(?:比|其|(?:总[数量额]?|全部|全年|本年)?(?P<name>\w{0,6}?)的?)?为?")
 # Names that together leave nothing out.
 _WHOLES = (
     ("基本支出", "项目支出"),
@@ -101,9 +116,20 @@ def _judge_list(
     exhaustive = ("由" in gap and _MADE_OF.match(tail) is not None) or _is_whole(parts.names)
     if not exhaustive and (_LEAVES_OUT.search(gap) or re.match(_AND_SO_ON, tail)):
         return
+    if not exhaustive and _may_overlap(parts, total):
+        return
     if not _surely_differ(total, figures, exhaustive=exhaustive):
         return
     yield wrong_sum(page, parts, total, (page.start_of(total), figures[-1].end))
+
+
+def _may_overlap(parts: Parts, total: Figure) -> bool:
+    """Return whether something may be counted in two parts, as people and bodies may, or one part is told by the way."""
+    if total.unit not in {MONEY, SCORE} or any(_CROSSING.search(name) for name in parts.names):
+        return True
+    over = sum((figure.value for figure in parts.figures), -total.value)
+    slack = slack_of((*parts.figures, total))
+    return any(abs(over - figure.value) <= slack for figure in parts.figures)
 
 
 def _is_whole(names: Sequence[str]) -> bool:
@@ -122,25 +148,35 @@ def _surely_differ(total: Figure, parts: Sequence[Figure], *, exhaustive: bool) 
     covered = sum(values, Decimal(0)) / total.value
     if exhaustive:
         return _WILDLY_LESS < covered < _WILDLY_MORE
-    if total.value < SMALL_COUNT and total.unit not in {MONEY, SCORE}:
-        return False
-    if abs(covered - 1) < NEARLY:
-        return True
     if total.unit == MONEY and 1 < covered <= _MOST_COVERED:
         return True  # amounts of one list seldom overlap, so they cannot be more than the whole
+    is_rest = covered < 1 and (
+        len(parts) < _FEWEST_OF_MOST
+        or _last_digit(total.value - sum(values)) <= min(_last_digit(value) for value in (total.value, *values))
+    )
     step = min(figure.step for figure in (total, *parts))
-    return _LEAST_COVERED <= covered <= _MOST_COVERED and is_slip_of_one(total.value, values, step)
+    return not is_rest and _LEAST_COVERED <= covered <= _MOST_COVERED and is_slip_of_one(total.value, values, step)
+
+
+def _last_digit(value: Decimal) -> int:
+    """Return the power of ten of the last digit that is not 0.
+
+    >>> _last_digit(Decimal("36200.00")), _last_digit(Decimal("0.75"))
+    (2, -2)
+    """
+    return int(value.normalize().as_tuple().exponent)
 
 
 def _shares_of_parts(page: Page, parts: Parts, total: Figure) -> Iterator[Discrepancy]:
-    """Yield shares behind the parts of a list (占…%) that the amounts do not give."""
+    """Yield shares behind the parts of a list (占…%, 占其, 占总支出的) that the amounts do not give."""
     sentence = parts.sentence
     for place in parts.places:
         if place + 1 >= len(sentence.figures) or total.value <= 0:
             continue
         part, share = sentence.figures[place], sentence.figures[place + 1]
         gap = sentence.between(part.end, share.start)
-        if share.unit != SHARE or share.vague or not re.fullmatch(r"[，（(]?占(?:比|总\w{0,4}|\w{0,6}的)?为?", gap):
+        of_what = _SHARE_OF.fullmatch(gap)
+        if share.unit != SHARE or share.vague or of_what is None or (of_what["name"] or "") not in total.what:
             continue
         exact = part.value / total.value * 100
         if not is_rounded(exact, share, part, total):
@@ -170,8 +206,8 @@ def totals_behind(page: Page) -> Iterator[Discrepancy]:
                 abs(found - total.value) <= slack_of((*tail, total)) for found, tail in zip(sums, tails, strict=True)
             ):
                 continue
-            if total.unit == SCORE and sums[0] == FULL_MARKS:
-                continue  # what could be reached, not what was
+            if total.unit == SCORE and (sums[0] == FULL_MARKS or leave_rate_out(parts, total)):
+                continue  # what could be reached, not what was; or one score is told elsewhere
             nearest = min(range(len(sums)), key=lambda i: abs(sums[i] - total.value))
             kept = Parts(sentence, parts.places[nearest:])
             if _surely_differ(total, kept.figures, exhaustive=True):
