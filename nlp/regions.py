@@ -77,6 +77,8 @@ def split_region(name: str) -> tuple[Region, str]:
 
     >>> split_region("望川市交通运输局")
     (Region(province=None, city='望川市', county=None), '交通运输局')
+    >>> split_region("纳入上海市级预算")[0]
+    Region(province=None, city=None, county=None)
     """
     rest = _BEFORE.sub("", name.strip())
     province, rest = _take(rest, "province", (_PROVINCE,))
@@ -113,9 +115,14 @@ def _take(text: str, rank: str, patterns: tuple[re.Pattern[str], ...]) -> tuple[
         return name, text[len(name) :]
     for pattern in patterns:
         match = pattern.match(text)
-        if match and not _NO_PLACE.search(match.group()):
+        if match and not _NO_PLACE.search(match.group()) and not _ends_with_known(match.group()):
             return match.group(), text[match.end() :]
     return None, text
+
+
+def _ends_with_known(words: str) -> bool:
+    """Return whether words run on into a known province or city ("纳入上海市")."""
+    return any(words.endswith(name) and words != name for rank in ("province", "city") for name in _by_name(rank))
 
 
 def complete_region(region: Region) -> Region:
