@@ -2,7 +2,7 @@
 
 ``python benchmarks/tagger.py`` writes ``benchmarks/tagger.json`` with machine, commit and versions, and prints a table. Every
 row sees the same three folds of the labelled corpus; no group is on both sides of a fold. Intervals are 95 % by resampling
-whole groups. The fine-tuned encoder takes half an hour on two cores; ``--quick`` leaves it out.
+whole groups. The fine-tuned encoder takes an hour or more on two cores; ``--quick`` leaves it out.
 """
 
 from __future__ import annotations
