@@ -125,8 +125,12 @@ def title_of(table: Frequency) -> str:
     '措施频次：按主题、年度（地区含“青禾”，2023～2024 年度）'
     """
     narrowed = narrowed_to(table.filters)
+    return _counted(table) + (f"（{narrowed}）" if narrowed else "")
+
+
+def _counted(table: Frequency) -> str:
     names = "、".join(NAMES[dimension] for dimension in table.by)
-    return f"{taxonomy.role_name(table.role)}频次：按{names}" + (f"（{narrowed}）" if narrowed else "")
+    return f"{taxonomy.role_name(table.role)}频次：按{names}"
 
 
 def narrowed_to(filters: Filters) -> str:
@@ -166,7 +170,7 @@ def method_note(table: Frequency, sources: int = 0) -> list[str]:
         f"只数{taxonomy.topic_name(table.filters.topic)}的条目，占比的分母不限主题。" if table.filters.topic else ""
     )
     notes = [
-        f"{title_of(table)}。筛选条件：{narrowed or '无'}。{counted}",
+        f"{_counted(table)}。筛选条件：{narrowed or '无'}。{counted}",
         unit,
         f"{of}区间为 95% 的威尔逊区间，只含抽样误差。",
         "主题按首要主题计；角色和主题由标注模型判定，人工复核过的以人工为准。",

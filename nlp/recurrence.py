@@ -21,8 +21,8 @@ Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 # Log-odds that two problems of a department are one: weights of the clues in the order of `clues`, and the odds without any,
-# fitted by `benchmarks/recurrence.py` on the recurrences of our own reports. The limit was chosen on them as whole files, of
-# which nine in ten that it finds are right.
+# fitted by `benchmarks/recurrence.py` on the recurrences of our own reports. The limit was chosen on them as whole files, so
+# that about nine in ten that it finds are right.
 WEIGHTS, BIAS = (3.2, 2.0, 2.4, 1.9, 1.5, 1.9), -9.4
 ENOUGH = -0.25
 _LOWEST = -6.0  # below it one pair is as unlikely as another, and none shall be traded for
